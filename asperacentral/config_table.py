@@ -1,0 +1,294 @@
+"""The table of options of aspera.conf: group, element, how its text is read, default, what it does.
+
+Pure values: this module knows no file and no XML. `config` reads files by it, `etc/aspera.conf` shows it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from asperacentral import logs
+
+SILENT = logging.CRITICAL + 10
+"""The log level that shows nothing (`<level>disable</level>`)."""
+
+UNLIMITED = None
+"""The age at which nothing is purged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How the text of an option is read, and a value shown: `read` raises ValueError for what it does not take."""
+
+    read: Callable[[str], Any]
+    allowed: str
+    show: Callable[[Any], str] = str
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option: the text of `<element>` becomes a field of Settings, `attribute` or of the same name."""
+
+    element: str
+    kind: Kind
+    default: str
+    help: str
+    attribute: str = ""
+
+    @property
+    def field(self) -> str:
+        """The name of the field in Settings."""
+        return self.attribute or self.element
+
+
+def _choice(**values: Any) -> Kind:
+    """One word out of several, each standing for a value; letter case does not matter."""
+
+    def read(text: str) -> Any:
+        try:
+            return values[text.lower()]
+        except KeyError:
+            raise ValueError(text) from None
+
+    names = {value: name for name, value in values.items()}
+    return Kind(read, ", ".join(values), names.__getitem__)
+
+
+def _words(*names: str) -> Kind:
+    return _choice(**{name: name for name in names})
+
+
+def _decimal(text: str) -> int:
+    """ASCII digits only: int() alone would also take signs, underscores and other scripts' digits."""
+    if not re.fullmatch("[0-9]{1,20}", text):
+        raise ValueError(text)
+    return int(text)
+
+
+def _number(least: int, most: int) -> Kind:
+    def read(text: str) -> int:
+        value = _decimal(text)
+        if not least <= value <= most:
+            raise ValueError(text)
+        return value
+
+    return Kind(read, f"a whole number from {least} to {most}")
+
+
+def _age(text: str) -> int | None:
+    return UNLIMITED if text.lower() == "unlimited" else _decimal(text)
+
+
+def _show_age(age: int | None) -> str:
+    return "Unlimited" if age is UNLIMITED else str(age)
+
+
+_UNITS = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
+
+
+def _size(bare_unit: str) -> Kind:
+    """A size in bytes, written with a unit (KB = 1,024 bytes) or as a bare number of `bare_unit`."""
+
+    def read(text: str) -> int:
+        match = re.fullmatch(r"([0-9]{1,12})\s*([KMG]?B)?", text.upper())
+        if not match or not int(match[1]):
+            raise ValueError(text)
+        return int(match[1]) * _UNITS[match[2] or bare_unit]
+
+    allowed = f"a size such as 512 KB, 10 MB or 1 GB; a number without a unit counts {bare_unit}"
+    return Kind(read, allowed, _show_size)
+
+
+def _show_size(size: int) -> str:
+    unit = next(unit for unit in ("GB", "MB", "KB", "B") if size % _UNITS[unit] == 0)
+    return f"{size // _UNITS[unit]} {unit}"
+
+
+_HOST = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
+)
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    """Networks in CIDR form, single addresses and host names, separated by commas; none means any."""
+    entries = tuple(entry.strip() for entry in text.split(",") if entry.strip())
+    for entry in entries:
+        if "/" in entry or ":" in entry or re.fullmatch(r"[0-9.]+", entry):
+            ipaddress.ip_network(entry, strict=False)
+        elif not _HOST.fullmatch(entry):
+            raise ValueError(entry)
+    return entries
+
+
+_SWITCH = _choice(enable=True, disable=False)
+_FLAG = _choice(true=True, false=False)
+_TEXT = Kind(str, "text")
+_IPV4 = Kind(lambda text: str(ipaddress.IPv4Address(text)), "an IPv4 address such as 127.0.0.1")
+_PORT = _number(0, 65535)
+_BACKLOG = _number(1, 65535)
+_SECONDS = _number(0, 2**31 - 1)
+_LEVEL = _choice(disable=SILENT, log=logging.INFO, dbg1=logs.STEPS, dbg2=logs.MESSAGES, dbg3=logs.BODIES)
+
+OPTIONS: Mapping[str, tuple[Option, ...]] = {
+    "central_server": (
+        Option("address", _IPV4, "127.0.0.1", "Where SOAP is served; 0.0.0.0 = every interface."),
+        Option("port", _PORT, "40001", "TCP port of SOAP; 0 = any free one."),
+        Option("backlog", _BACKLOG, "200", "Connections that may wait to be accepted (SOAP)."),
+        Option(
+            "schema_validation",
+            _words("enable", "disable", "strict"),
+            "enable",
+            "strict: take only SOAP requests that are valid by the XSD; else only values must fit their types.",
+        ),
+        Option(
+            "raw_options",
+            _SWITCH,
+            "disable",
+            "Whether an order may hand options to the transfer process as they are.",
+        ),
+        Option(
+            "mgmt_backlog", _BACKLOG, "200", "Connections that may wait to be accepted (management port)."
+        ),
+        Option(
+            "mgmt_port",
+            _PORT,
+            "0",
+            "TCP port on 127.0.0.1 where transfer processes report; 0 = any free one.",
+        ),
+        Option("transfer_list_path", _TEXT, "", "Taken for compatibility; has no effect."),
+        Option(
+            "persistent_store",
+            _SWITCH,
+            "enable",
+            "Keep jobs, sessions and files on disk; disable: in memory until the end, no reliable query.",
+        ),
+        Option(
+            "persistent_store_path",
+            _TEXT,
+            "",
+            "The store's file, absolute or below the prefix; an existing directory gets central-store.db.",
+        ),
+        Option(
+            "persistent_store_max_age",
+            Kind(_age, "seconds, or Unlimited", _show_age),
+            "86400",
+            "Seconds after its end that a session or file is kept, or Unlimited.",
+        ),
+        Option(
+            "persistent_store_on_error",
+            _words("ignore", "exit"),
+            "ignore",
+            "When the store cannot be written: go on and try again, or end the daemon with status 1.",
+        ),
+        Option(
+            "event_buffer_capacity",
+            _number(1, 10_000_000),
+            "1000",
+            "Records of files and counters that may wait in memory for the store.",
+        ),
+        Option(
+            "event_buffer_overrun",
+            _words("drop", "block"),
+            "block",
+            "When more wait: drop them with a line in the log, or block: let them wait in memory all the same.",
+        ),
+        Option(
+            "compact_on_startup",
+            _SWITCH,
+            "enable",
+            "Give the store's unused space back when starting; may take long for a large one.",
+        ),
+        Option(
+            "files_per_session",
+            _number(0, 2**64 - 1),
+            "1000000",
+            "Files recorded by name per session; 0 = all. Counters always count every file.",
+        ),
+        Option("file_errors", _FLAG, "true", "Record files that failed."),
+        Option("ignore_empty_files", _FLAG, "true", "Leave files of no bytes unrecorded."),
+        Option("ignore_skipped_files", _FLAG, "true", "Leave skipped files unrecorded."),
+        Option(
+            "ignore_no_transfer_files",
+            _FLAG,
+            "true",
+            "Leave files unrecorded that were complete at the destination before.",
+        ),
+        Option(
+            "db_synchronous",
+            _words("off", "normal", "full"),
+            "off",
+            "SQLite's `synchronous` for records of sessions and files. An answered Submit is always on disk.",
+        ),
+        Option(
+            "db_journal",
+            _words("wal", "delete", "truncate", "persist", "memory"),
+            "wal",
+            "SQLite's `journal_mode`.",
+        ),
+        Option(
+            "validation_timeout",
+            _SECONDS,
+            "300",
+            "Seconds after which a file that a silent validator has claimed is free again.",
+        ),
+    ),
+    "logging": (
+        Option(
+            "level",
+            _LEVEL,
+            "log",
+            "What is logged; dbg1, dbg2 and dbg3 are as -D, -DD and -DDD.",
+            attribute="log_level",
+        ),
+        Option(
+            "directory",
+            _TEXT,
+            "",
+            "Where asperacentral.log is written, absolute or below the prefix; empty = var/log/aspera there.",
+            attribute="logging_directory",
+        ),
+        Option("log_size", _size("MB"), "10 MB", "Size at which a new log file is begun."),
+        Option("log_count", _number(0, 1000), "9", "Old log files kept; 0 = never begin a new one."),
+    ),
+    "asperacentral": (
+        Option(
+            "host_key_policy",
+            _words("tofu", "strict", "any"),
+            "tofu",
+            "A host not in known_hosts: tofu = remember its first key, strict = refuse; any = never check.",
+        ),
+        Option(
+            "known_hosts",
+            _TEXT,
+            "",
+            "Host keys in OpenSSH's format, absolute or below the prefix; empty = var/known_hosts there.",
+        ),
+        Option("ascp_path", _TEXT, "", "The transfer process; empty = the openascp that came along."),
+        Option("max_body", _size("B"), "1 MB", "Largest SOAP request taken."),
+        Option(
+            "observer_allow",
+            Kind(_hosts, "networks, addresses and host names, separated by commas", ", ".join),
+            "",
+            "Where notifications may go: networks, addresses, host names, with commas; empty = anywhere.",
+        ),
+        Option(
+            "adoption_patience",
+            _SECONDS,
+            "30",
+            "Seconds after a restart in which a transfer process that still runs may report again.",
+        ),
+    ),
+}
+"""The options of each group, in the order in which they are documented."""
+
+NOT_IN_EFFECT = (
+    "raw_options",
+    "transfer_list_path",
+    "validation_timeout",
+)
+"""Settings that are read and checked, and change nothing in this version."""

@@ -1,0 +1,114 @@
+"""From a `JobOrder` to what a transfer process is started with: its arguments and its environment.
+
+Arguments can be read by every user of the machine, so password, token and cookie travel by environment only.
+Nothing is started here; who starts processes is `forkserver` and `processes`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from asperacentral.fasp.errors import LaunchError
+from asperacentral.fasp.order import RESUME_LEVELS, JobOrder
+
+SECRET_VARIABLES = ("ASPERA_SCP_PASS", "ASPERA_SCP_TOKEN", "ASPERA_SCP_COOKIE")
+"""What a process must not inherit by chance: each is set for an order that has it, and absent otherwise."""
+
+MODES = ("send", "recv")
+HOST_KEY_POLICIES = ("tofu", "strict", "any")
+
+
+@dataclass(frozen=True, slots=True)
+class Extensions:
+    """Options that only our own process knows.
+
+    `port_file` is where to find the management port after the manager was restarted; `host_key_policy` is one of
+    `HOST_KEY_POLICIES` and applies to `known_hosts` when the order has no fingerprint.
+    """
+
+    port_file: Path
+    known_hosts: Path | None = None
+    host_key_policy: str = "tofu"
+
+    def arguments(self, order: JobOrder) -> list[str]:
+        """The options as arguments."""
+        arguments = [f"--mgmt-port-file={self.port_file}", f"--host-key-policy={self.host_key_policy}"]
+        if self.known_hosts is not None:
+            arguments.append(f"--known-hosts={self.known_hosts}")
+        if order.partial_tag:
+            arguments.append(f"--partial-tag={order.partial_tag}")
+        return arguments
+
+
+def arguments(order: JobOrder, port: int, extensions: Extensions | None = None) -> list[str]:
+    """What follows the program's name, for a process that is to dial management port `port`.
+
+    `extensions` is None for a licensed ascp. LaunchError when the order cannot be said on a command line.
+    """
+    _check(order)
+    said = ["-M", str(port), "-u", order.user_str, "-q"]
+    said += [f"--mode={order.mode}", f"--host={order.host}"]
+    if order.user:
+        said.append(f"--user={order.user}")
+    said += ["-P", str(order.port), "-O", str(order.udp_port)]
+    said += ["-l", str(order.target_rate), "-m", str(order.minimum_rate), f"--policy={order.policy}"]
+    said += ["-T"] if order.cipher == "none" else ["-c", order.cipher]
+    said += ["-k", str(order.resume_level), f"--overwrite={order.overwrite}"]
+    said += _optional(order)
+    if extensions is not None:
+        said += extensions.arguments(order)
+    return [*said, *(_path(source) for source in order.sources), _path(order.destination)]
+
+
+def environment(order: JobOrder) -> dict[str, str]:
+    """The secrets the process gets, by variable; a password is also the passphrase of the key."""
+    values = (order.password, order.token, order.cookie)
+    return {name: value for name, value in zip(SECRET_VARIABLES, values, strict=True) if value}
+
+
+def _optional(order: JobOrder) -> list[str]:
+    said = []
+    if order.create_path:
+        said.append("-d")
+    if order.key_path:
+        said += ["-i", _path(order.key_path)]
+    if order.host_key_fingerprint:
+        said.append(f"--check-sshfp={order.host_key_fingerprint}")
+    if order.precalculate:
+        said.append("--precalculate-job-size")
+    if order.partial_suffix:
+        said.append(f"--partial-file-suffix={order.partial_suffix}")
+    return said
+
+
+def _path(path: str) -> str:
+    """Keep a path that begins with `-` from being read as an option."""
+    return f"./{path}" if path.startswith("-") else path
+
+
+def _check(order: JobOrder) -> None:
+    if order.mode not in MODES:
+        raise LaunchError(f"mode {order.mode!r} is neither send nor recv")
+    if not order.user_str or order.user_str.startswith("-"):
+        raise LaunchError(f"{order.user_str!r} cannot name a session")
+    if not order.host:
+        raise LaunchError("the order names no remote host")
+    if not order.sources or not all(order.sources):
+        raise LaunchError("the order names no source, or an empty one")
+    if not order.destination:
+        raise LaunchError("the order names no destination")
+    if not 0 <= order.resume_level < len(RESUME_LEVELS):
+        raise LaunchError(f"there is no resume level {order.resume_level}")
+    for name, value in _texts(order):
+        if "\0" in value:
+            raise LaunchError(f"the order's {name} contains a NUL character")
+    for name in ("user_str", "cookie"):  # repeated in management messages, which have lines
+        if len(getattr(order, name).splitlines()) > 1:
+            raise LaunchError(f"the order's {name} contains a line break")
+
+
+def _texts(order: JobOrder) -> list[tuple[str, str]]:
+    texts = [(name, getattr(order, name)) for name in order.__slots__]
+    named = [(name, value) for name, value in texts if isinstance(value, str)]
+    return [*named, *(("source", source) for source in order.sources)]

@@ -1,0 +1,279 @@
+"""Builders of FASPMGR 2 messages: a manager's commands, and what a transfer process reports.
+
+Rates are Kbps (1,000 bit/s), sizes bytes, `delay` milliseconds, `elapsed` microseconds. The names of
+parameters are this package's words; what they are called on the wire is known here. Which message is in order
+when is told by `dialogue`; how it is written by `management`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from asperacentral.fasp.management import LocalProtocolError, Message, MessageType
+
+Value = str | int | None
+"""A field's value: a boolean becomes Yes or No, None leaves the field out."""
+
+SENDING = "Send"
+RECEIVING = "Receive"
+
+_POLICIES: dict[str, dict[str, str]] = {
+    "fixed": {"Adaptive": "Fixed"},
+    "high": {"Adaptive": "Adaptive", "Priority": "1"},
+    "fair": {"Adaptive": "Adaptive", "Priority": "2"},
+    "low": {"Adaptive": "Trickle"},
+}
+POLICIES = tuple(_POLICIES)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which session speaks: repeated in all its messages. `user_str` is what the manager gave with -u."""
+
+    session_id: str
+    user_str: str = ""
+    cookie: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """The control values in force."""
+
+    target_rate: int
+    minimum_rate: int = 0
+    policy: str = "fair"
+
+    def fields(self) -> dict[str, Value]:
+        """The fields that say so."""
+        return {"Rate": self.target_rate, "MinRate": self.minimum_rate, **policy_fields(self.policy)}
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """One file of a session: `path` as the source names it; found complete, `start_byte` equals `size`."""
+
+    path: str
+    size: int
+    written: int = 0
+    contiguous: int = 0
+    start_byte: int = 0
+    id: str | None = None
+    argument: int | None = None
+
+    def fields(self) -> dict[str, Value]:
+        """The fields that say so."""
+        return {
+            "File": self.path,
+            "Size": self.size,
+            "Written": self.written,
+            "Bytescont": self.contiguous,
+            "StartByte": self.start_byte,
+            "FaspFileID": self.id,
+            "FaspFileArgIndex": self.argument,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The session so far: bytes moved by it, and bytes at the destination including what was there before."""
+
+    transfer_bytes: int = 0
+    file_bytes: int = 0
+    loss: int = 0
+    delay: int = 0
+    elapsed: int = 0
+
+    def fields(self) -> dict[str, Value]:
+        """The fields that say so."""
+        return {
+            "TransferBytes": self.transfer_bytes,
+            "FileBytes": self.file_bytes,
+            "Loss": self.loss,
+            "Delay": self.delay,
+            "Elapsedusec": self.elapsed,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The closing counts: sources named, paths found below them, files transferred."""
+
+    arguments_attempted: int = 0
+    arguments_completed: int = 0
+    paths_attempted: int = 0
+    paths_failed: int = 0
+    paths_irregular: int = 0
+    paths_excluded: int = 0
+    folders_scanned: int = 0
+    files_scanned: int = 0
+    attempted: int = 0
+    failed: int = 0
+    passed: int = 0
+    skipped: int = 0
+
+    def fields(self) -> dict[str, Value]:
+        """The fields that say so."""
+        return {
+            "ArgScansAttempted": self.arguments_attempted,
+            "ArgScansCompleted": self.arguments_completed,
+            "PathScansAttempted": self.paths_attempted,
+            "PathScansFailed": self.paths_failed,
+            "PathScansIrregular": self.paths_irregular,
+            "PathScansExcluded": self.paths_excluded,
+            "DirScansCompleted": self.folders_scanned,
+            "FileScansCompleted": self.files_scanned,
+            "TransfersAttempted": self.attempted,
+            "TransfersFailed": self.failed,
+            "TransfersPassed": self.passed,
+            "TransfersSkipped": self.skipped,
+        }
+
+
+def policy_fields(policy: str) -> dict[str, str]:
+    """The fields that say `policy` (fixed, high, fair, low). LocalProtocolError for another word."""
+    try:
+        return _POLICIES[policy]
+    except KeyError:
+        raise LocalProtocolError(f"unknown rate policy {policy!r}") from None
+
+
+def policy_of(message: Message) -> str | None:
+    """The policy a message speaks of; None when it names none. Adaptive without a Priority is fair."""
+    match message.text("Adaptive"), message.text("Priority"):
+        case "Adaptive", "1":
+            return "high"
+        case "Adaptive", _:
+            return "fair"
+        case "Fixed", _:
+            return "fixed"
+        case "Trickle", _:
+            return "low"
+    return None
+
+
+# Commands of a manager.
+
+
+def rate(
+    target_rate: int | None = None, minimum_rate: int | None = None, policy: str | None = None
+) -> Message:
+    """Change what is given and leave the rest; a target rate of 0 pauses. LocalProtocolError if negative."""
+    if min(target_rate or 0, minimum_rate or 0) < 0:
+        raise LocalProtocolError("a rate is never negative")
+    fields: dict[str, Value] = {"Rate": target_rate, "MinRate": minimum_rate}
+    if policy is not None:
+        fields.update(policy_fields(policy))
+    return Message(MessageType.RATE, _written(fields))
+
+
+def cancel() -> Message:
+    """End the session; the process answers with ERROR 28 and exits."""
+    return Message(MessageType.CANCEL)
+
+
+# Reports of a transfer process.
+
+
+def init(who: Identity, *, direction: str, operation: str = "Transfer") -> Message:
+    """The first message, right after the connection is made. `direction` is `SENDING` or `RECEIVING`."""
+    return report(MessageType.INIT, who, {"Direction": direction, "Operation": operation})
+
+
+def session(
+    who: Identity, *, direction: str, rates: Rates, negotiated: Mapping[str, Value] | None = None
+) -> Message:
+    """The control connection is up; `negotiated` holds further fields by their names on the wire."""
+    return report(MessageType.SESSION, who, {**(negotiated or {}), "Direction": direction, **rates.fields()})
+
+
+def notification(
+    who: Identity, *, rates: Rates | None = None, found: Mapping[str, Value] | None = None
+) -> Message:
+    """Rates changed (the answer to RATE), or something became known: `found`, by names on the wire."""
+    return report(MessageType.NOTIFICATION, who, {**(found or {}), **(rates.fields() if rates else {})})
+
+
+def totals(*, file_count: int, byte_count: int, folder_count: int = 0) -> dict[str, Value]:
+    """What pre-calculation found, for `notification(found=...)`."""
+    return {
+        "PreTransferFiles": file_count,
+        "PreTransferBytes": byte_count,
+        "PreTransferDirs": folder_count,
+    }
+
+
+def start(who: Identity, file: FileState) -> Message:
+    """A file starts."""
+    return report(MessageType.START, who, file.fields())
+
+
+def stats(who: Identity, *, file: FileState | None, progress: Progress, rates: Rates) -> Message:
+    """Progress of the session and of the file that moves now, if any; due each second, even when idle."""
+    return report(
+        MessageType.STATS, who, {**(file.fields() if file else {}), **progress.fields(), **rates.fields()}
+    )
+
+
+def stop(
+    who: Identity,
+    file: FileState,
+    *,
+    progress: Progress,
+    checksum: str | None = None,
+    checksum_type: str | None = None,
+) -> Message:
+    """A file ended well."""
+    checked: dict[str, Value] = {"FileChecksum": checksum, "FileChecksumType": checksum_type}
+    return report(MessageType.STOP, who, {**file.fields(), **progress.fields(), **checked})
+
+
+def fileerror(
+    who: Identity, file: FileState, *, code: int, description: str, progress: Progress | None = None
+) -> Message:
+    """One file failed; the session goes on."""
+    fields = {**file.fields(), **(progress.fields() if progress else {}), **_failure(code, description)}
+    return report(MessageType.FILEERROR, who, fields)
+
+
+def done(who: Identity, *, direction: str, progress: Progress, tally: Tally) -> Message:
+    """The session ended well; the last message."""
+    return report(MessageType.DONE, who, _closing(direction, progress, tally))
+
+
+def error(
+    who: Identity, *, direction: str, code: int, description: str, progress: Progress, tally: Tally
+) -> Message:
+    """The session failed; the last message."""
+    return report(
+        MessageType.ERROR, who, {**_closing(direction, progress, tally), **_failure(code, description)}
+    )
+
+
+def report(kind: MessageType, who: Identity, fields: Mapping[str, Value]) -> Message:
+    """Any message of a process, by field names on the wire; the identity is added."""
+    identity: dict[str, Value] = {
+        "SessionId": who.session_id,
+        "UserStr": who.user_str or None,
+        "Cookie": who.cookie or None,
+    }
+    return Message(kind, _written({**fields, **identity}))
+
+
+def _closing(direction: str, progress: Progress, tally: Tally) -> dict[str, Value]:
+    return {"Direction": direction, "Operation": "Transfer", **progress.fields(), **tally.fields()}
+
+
+def _failure(code: int, description: str) -> dict[str, Value]:
+    """A description is free text of any origin: its line breaks must not prevent the report."""
+    return {"Code": int(code), "Description": " ".join(description.split())}
+
+
+def _written(fields: Mapping[str, Value]) -> dict[str, str]:
+    return {name: _text(value) for name, value in fields.items() if value is not None}
+
+
+def _text(value: str | int) -> str:
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    return str(value)

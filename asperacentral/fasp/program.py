@@ -1,0 +1,31 @@
+"""Which program moves the files: our openascp, or a licensed ascp."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """How a transfer process is started.
+
+    `command` is executed with the order's arguments after it. `module`, if given, names a Python module whose
+    `main(argv)` does the same, for the fork server; `command` then serves while that is not available.
+    `own` tells that the program knows our extensions of ascp's options and dials again when the manager restarts.
+    """
+
+    command: tuple[str, ...]
+    module: str | None = None
+    own: bool = False
+
+    @classmethod
+    def openascp(cls) -> Program:
+        """Our transfer process."""
+        command = (sys.executable, "-P", "-m", "asperacentral.openascp")
+        return cls(command, module="asperacentral.openascp.__main__", own=True)
+
+    @classmethod
+    def ascp(cls, path: str) -> Program:
+        """A licensed ascp at `path`."""
+        return cls((path,))

@@ -1,0 +1,1 @@
+"""Outgoing notifications: lanes, back-off, dead letters. Knows no rules of jobs and sessions."""

@@ -1,0 +1,200 @@
+"""The connection to the manager: dials, sends what there is to tell, reads commands, dials again when it was lost.
+
+Reports that must not be missed wait in order while there is no connection, and those of the last seconds before a
+loss are told again, since nobody knows what of them was read. Numbers that the next report renews are dropped
+meanwhile. What the messages mean is not known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from asperacentral import logs
+from asperacentral.fasp.management import Decoder, Message, RemoteProtocolError, encode
+
+REDIAL_SECONDS = 0.5
+PATIENCE_SECONDS = 60.0
+"""How long a session that has ended waits for a manager to tell it."""
+FIRST_PATIENCE_SECONDS = 10.0
+"""How long a session that has not begun waits for its manager to come back."""
+MOST_WAITING = 200_000
+_TOLD_AGAIN_SECONDS = 5.0
+_BUFFER = 1024 * 1024
+_CLOSE_SECONDS = 5.0
+_POLL_SECONDS = 0.05
+
+log = logging.getLogger(__name__)
+
+
+class ManagementLink:
+    """One process's line to its manager.
+
+    `greeting` is asked after each dialling for the messages that introduce the session; `command` hears what the
+    manager wants. With `port_file` a lost connection is dialled again, at the port the file holds then.
+    """
+
+    def __init__(
+        self,
+        *,
+        greeting: Callable[[bool], Iterable[Message]],
+        command: Callable[[Message], None],
+        port_file: Path | None = None,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._greeting = greeting
+        self._command = command
+        self._port_file = port_file
+        self._patience = patience
+        self._waiting: deque[bytes] = deque()
+        self._recent: deque[tuple[float, bytes]] = deque()
+        self._writer: asyncio.StreamWriter | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._close_by: float | None = None  # set when all was said, on the present connection
+        self.missed = 0
+
+    async def dial(self, host: str, port: int) -> None:
+        """Connect for the first time; OSError when that is not possible.
+
+        With a port file the manager may just be restarting: it is looked for as long as it takes one to start.
+        """
+        try:
+            reader, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            found = await self._wait_for_manager()
+            if found is None:
+                raise
+            reader, writer = found
+        self._begin(writer, again=False)
+        self._task = asyncio.create_task(self._run(reader))
+
+    async def _wait_for_manager(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        try:
+            async with asyncio.timeout(FIRST_PATIENCE_SECONDS):
+                return await self._redial()
+        except TimeoutError:
+            return None
+
+    @property
+    def connected(self) -> bool:
+        """Tell whether a manager listens now."""
+        return self._writer is not None
+
+    def tell(self, message: Message) -> None:
+        """Send a report that must arrive, in order, now or after the next dialling."""
+        if self._task is None:
+            return
+        if len(self._waiting) >= MOST_WAITING:
+            self.missed += 1
+            return
+        self._waiting.append(encode(message))
+        self._flush()
+
+    def mention(self, message: Message) -> None:
+        """Send a report that the next one renews: dropped when it cannot be sent now."""
+        self._flush()
+        if self._writer is not None and not self._waiting and self._has_room(self._writer):
+            self._write(self._writer, encode(message))
+
+    async def finish(self, message: Message) -> None:
+        """Tell the last message and close, once the manager has it or patience ends."""
+        if self._task is None:
+            return
+        self._waiting.append(encode(message))
+        now = asyncio.get_running_loop().time
+        deadline = now() + self._patience
+        while not self._task.done() and now() < (self._close_by or deadline):
+            self._flush()
+            if self._writer is not None and not self._waiting and self._close_by is None:
+                try:
+                    self._writer.write_eof()
+                    self._close_by = now() + _CLOSE_SECONDS
+                except OSError:  # lost just now, and the last message with it
+                    self._writer.transport.abort()
+            await asyncio.wait({self._task}, timeout=_POLL_SECONDS)
+        if not self._task.done():
+            log.warning("the manager did not take the last message and close")
+            self._task.cancel()
+
+    def _begin(self, writer: asyncio.StreamWriter, *, again: bool) -> None:
+        self._writer = writer
+        for message in self._greeting(again):
+            self._write(writer, encode(message))
+        self._flush()
+
+    def _flush(self) -> None:
+        """Hand over what waits, as far as the connection takes it without growing a buffer."""
+        while self._waiting and self._writer is not None and self._has_room(self._writer):
+            data = self._waiting.popleft()
+            self._write(self._writer, data)
+            now = asyncio.get_running_loop().time()
+            self._recent.append((now, data))
+            while self._recent[0][0] < now - _TOLD_AGAIN_SECONDS:
+                self._recent.popleft()
+
+    @staticmethod
+    def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
+        if log.isEnabledFor(logs.BODIES):
+            for message in Decoder().feed(data):  # whose repr hides secrets
+                log.log(logs.BODIES, "to the manager: %r", message)
+        writer.write(data)
+
+    @staticmethod
+    def _has_room(writer: asyncio.StreamWriter) -> bool:
+        return not writer.is_closing() and writer.transport.get_write_buffer_size() < _BUFFER
+
+    async def _run(self, reader: asyncio.StreamReader) -> None:
+        """Read commands until the end; dial again in between."""
+        found: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None
+        while True:
+            clean = await self._read(reader)
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+            if self._close_by is not None and clean:
+                return
+            self._close_by = None
+            self._tell_again()
+            found = await self._redial()
+            if found is None:
+                return
+            reader = found[0]
+            self._begin(found[1], again=True)
+
+    def _tell_again(self) -> None:
+        """Put back what was said shortly before the loss."""
+        since = asyncio.get_running_loop().time() - _TOLD_AGAIN_SECONDS
+        self._waiting.extendleft(data for at, data in reversed(self._recent) if at >= since)
+        self._recent.clear()
+
+    async def _read(self, reader: asyncio.StreamReader) -> bool:
+        """Read until the connection ends; False when it broke."""
+        decoder = Decoder()
+        try:
+            while data := await reader.read(64 * 1024):
+                for message in decoder.feed(data):
+                    log.log(logs.BODIES, "from the manager: %r", message)
+                    self._command(message)
+        except RemoteProtocolError as error:
+            log.warning("the manager does not speak the management protocol: %s", error)
+            return False
+        except OSError:
+            return False
+        return True
+
+    async def _redial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """Look for a manager until there is one; None when there is nowhere to look."""
+        if self._port_file is None:
+            self._waiting.clear()
+            return None
+        log.info("the management connection was lost; dialling again")
+        while True:
+            await asyncio.sleep(REDIAL_SECONDS)
+            try:
+                port = int(self._port_file.read_text("ascii").strip())
+                return await asyncio.open_connection("127.0.0.1", port)
+            except (OSError, ValueError, OverflowError):
+                continue

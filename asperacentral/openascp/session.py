@@ -1,0 +1,334 @@
+"""One session from its first message to its exit status: connects, plans, hands over to the data plane, reports.
+
+The states are in `states`, the counters in `stats`, the line to the manager in `link`; this module moves between
+them. Every end goes through `_end`: DONE after success, ERROR with a FASP code for everything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine, Iterator, Sequence
+
+import asyncssh
+
+from asperacentral.fasp import messages
+from asperacentral.fasp.errors import FaspCode
+from asperacentral.fasp.management import Message, MessageType
+from asperacentral.openascp import states
+from asperacentral.openascp.connection import Login, connect
+from asperacentral.openascp.console import Console
+from asperacentral.openascp.copying import CopyingPlane, CopyRules
+from asperacentral.openascp.failures import Failure, SessionFailure, shown
+from asperacentral.openascp.filesystem import FileSystem, LocalFileSystem
+from asperacentral.openascp.hostkeys import HostKeyCheck
+from asperacentral.openascp.link import ManagementLink
+from asperacentral.openascp.options import LARGEST_RATE, Options, Secrets
+from asperacentral.openascp.pacing import Pacer
+from asperacentral.openascp.plan import Plan, PlannedFile, PlannedFolder, make_plan
+from asperacentral.openascp.sftp import SftpFileSystem, lost, open_sftp
+from asperacentral.openascp.states import State, Step
+from asperacentral.openascp.stats import Counters
+
+STATS_SECONDS = 1.0
+CANCEL_SECONDS = 8.0
+"""How long a cancelled session may clean up before it ends regardless."""
+_CLOSE_SECONDS = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class ManagerUnreachableError(Exception):
+    """The manager given by -M does not answer."""
+
+
+class Session:
+    """One transfer session; `run` it once. It is the data plane's observer."""
+
+    def __init__(self, options: Options, secrets: Secrets, console: Console) -> None:
+        self._options = options
+        self._secrets = secrets
+        self._console = console
+        self._identity = messages.Identity(options.session_id, options.user_str, secrets.cookie)
+        self._direction = messages.SENDING if options.sending else messages.RECEIVING
+        self._state = State.CONNECTING
+        self._rates = messages.Rates(options.target_rate, options.minimum_rate, options.policy)
+        self._pacer = Pacer(options.target_rate)
+        self._counters = Counters(options.session_id)
+        self._began = time.monotonic()
+        self._negotiated: dict[str, messages.Value] = {}
+        self._totals: dict[str, messages.Value] = {}
+        self._failures: list[Failure] = []
+        self._cancelled = asyncio.Event()
+        self._link = ManagementLink(
+            greeting=self._greeting, command=self._obey, port_file=options.manager_port_file
+        )
+
+    async def run(self) -> int:
+        """Run to the end and return the exit status. ManagerUnreachableError before anything has begun."""
+        if self._options.manager is not None:
+            try:
+                await self._link.dial(*self._options.manager)
+            except OSError as error:
+                raise ManagerUnreachableError from error
+        ticker = asyncio.create_task(self._tick())
+        failure = await self._outcome(asyncio.create_task(self._transfer()))
+        ticker.cancel()
+        return await self._end(failure)
+
+    def cancel(self) -> None:
+        """End the session as its user asked; nothing happens when it has ended."""
+        self._cancelled.set()
+
+    async def _outcome(self, work: asyncio.Task[None]) -> Failure | None:
+        """Wait for the work, or for a cancel; why it failed, if it did."""
+        cancelled = asyncio.create_task(self._cancelled.wait())
+        await asyncio.wait({work, cancelled}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            work.cancel()
+            await asyncio.wait({work}, timeout=CANCEL_SECONDS)
+            return SessionFailure(FaspCode.USER_CANCEL)
+        cancelled.cancel()
+        error = work.exception()
+        if error is None or isinstance(error, Failure):
+            return error
+        log.error("internal error", exc_info=error)
+        return SessionFailure(FaspCode.INTERNAL_ERROR, f"internal error: {type(error).__name__}")
+
+    async def _end(self, failure: Failure | None) -> int:
+        """Say how it ended, to the manager and on the terminal."""
+        if failure is None:
+            step = Step.COMPLETED
+        else:
+            step = Step.CANCELLED if failure.code is FaspCode.USER_CANCEL else Step.BROKEN
+        self._advance(step)
+        progress, tally = self._progress(), self._counters.tally()
+        if failure is None:
+            last = messages.done(self._identity, direction=self._direction, progress=progress, tally=tally)
+            self._console.completed(progress, tally)
+            log.info("session %s: done, %d bytes", self._identity.session_id, progress.transfer_bytes)
+        else:
+            last = messages.error(
+                self._identity,
+                direction=self._direction,
+                code=failure.code,
+                description=str(failure),
+                progress=progress,
+                tally=tally,
+            )
+            self._console.failed(failure.code, str(failure))
+            log.error("session %s: error %d, %s", self._identity.session_id, failure.code, failure)
+        await self._link.finish(last)
+        return 0 if failure is None else 1
+
+    # The work.
+
+    async def _transfer(self) -> None:
+        options = self._options
+        check = HostKeyCheck(
+            options.host,
+            options.port,
+            fingerprint=options.fingerprint,
+            file=options.known_hosts,
+            policy=options.host_key_policy,
+        )
+        login = Login(
+            options.host,
+            options.port,
+            options.user,
+            self._secrets.password,
+            options.key_file,
+            options.cipher,
+        )
+        connection = await connect(login, check)
+        local = LocalFileSystem()
+        try:
+            await _while_connected(connection, self._move(connection, local))
+        finally:
+            local.close()
+            connection.close()
+            await asyncio.wait({asyncio.ensure_future(connection.wait_closed())}, timeout=_CLOSE_SECONDS)
+        if self._failures:
+            raise _verdict(self._failures, self._counters.passed + self._counters.skipped)
+
+    async def _move(self, connection: asyncssh.SSHClientConnection, local: LocalFileSystem) -> None:
+        options = self._options
+        try:
+            client = await open_sftp(connection)
+        except (asyncssh.Error, OSError) as error:
+            raise SessionFailure(FaspCode.TRANSFER_ERROR, f"the far side has no SFTP: {error}") from error
+        self._connected(connection)
+        remote = SftpFileSystem(client)
+        ends: tuple[FileSystem, FileSystem] = (local, remote) if options.sending else (remote, local)
+        plan = await make_plan(
+            *ends,
+            options.sources,
+            options.destination,
+            create_path=options.create_path,
+            several=options.several,
+        )
+        self._planned(plan)
+        rules = CopyRules(
+            options.overwrite,
+            options.resume_level,
+            options.partial_tag.encode(),
+            options.partial_suffix.encode("utf-8", "surrogateescape"),
+        )
+        await CopyingPlane(*ends, self._pacer, rules).move(plan, self)
+
+    def _connected(self, connection: asyncssh.SSHClientConnection) -> None:
+        options = self._options
+        self._negotiated = {
+            "Cipher": "none" if options.cipher == "none" else options.cipher.replace("aes", "aes-"),
+            "Destination": shown(options.destination),
+            "Encryption": options.cipher != "none",
+            "Host": options.host,
+            "LocalIP": str(connection.get_extra_info("sockname")[0]),
+            "Port": options.udp_port,
+            "Precalc": options.precalculate,
+            "RemoteAddress": str(connection.get_extra_info("peername")[0]),
+            "Source": shown(options.sources[0]) if options.sources else "",
+            "TCPPort": options.port,
+            "User": options.user,
+        }
+        self._advance(Step.CONNECTED)
+        for message in self._introduction():
+            self._link.tell(message)
+
+    def _planned(self, plan: Plan) -> None:
+        self._counters.planned(plan)
+        self._totals = messages.totals(
+            file_count=len(plan.files), byte_count=plan.total_bytes, folder_count=plan.folders_scanned
+        )
+        self._advance(Step.PLANNED)
+        self._link.tell(messages.notification(self._identity, rates=self._rates, found=self._totals))
+        for path, failure in plan.failures:
+            self._fail(messages.FileState(shown(path), 0), failure)
+
+    def _advance(self, step: Step) -> None:
+        self._state = states.after(self._state, step)
+        log.debug("session %s is %s", self._identity.session_id, self._state)
+
+    # What the data plane tells.
+
+    def started(self, file: PlannedFile, size: int) -> None:
+        """See dataplane.Observer."""
+        self._link.tell(messages.start(self._identity, self._counters.started(file, size)))
+
+    def moved(self, file: PlannedFile, count: int, contiguous: int) -> None:
+        """See dataplane.Observer."""
+        self._counters.moved(file, count, contiguous)
+
+    def finished(self, file: PlannedFile) -> None:
+        """See dataplane.Observer."""
+        state = self._counters.finished(file)
+        self._link.tell(messages.stop(self._identity, state, progress=self._progress()))
+
+    def skipped(self, file: PlannedFile, size: int) -> None:
+        """See dataplane.Observer."""
+        state = self._counters.skip(file, size)
+        self._link.tell(messages.stop(self._identity, state, progress=self._progress()))
+
+    def failed(self, file: PlannedFile, failure: Failure) -> None:
+        """See dataplane.Observer."""
+        self._fail(self._counters.fail(file), failure)
+
+    def folder_failed(self, folder: PlannedFolder, failure: Failure) -> None:
+        """See dataplane.Observer."""
+        self._fail(messages.FileState(shown(folder.source), 0), failure)
+
+    def _fail(self, state: messages.FileState, failure: Failure) -> None:
+        self._failures.append(failure)
+        log.warning("file error %d: %s: %s", failure.code, state.path, failure)
+        self._link.tell(
+            messages.fileerror(
+                self._identity,
+                state,
+                code=failure.code,
+                description=str(failure),
+                progress=self._progress(),
+            )
+        )
+
+    # The line to the manager.
+
+    def _introduction(self) -> Iterator[Message]:
+        yield messages.session(
+            self._identity, direction=self._direction, rates=self._rates, negotiated=self._negotiated
+        )
+        yield messages.notification(self._identity, rates=self._rates, found=self._totals)
+
+    def _greeting(self, again: bool) -> Iterator[Message]:
+        """The first messages on a new connection; a manager that comes later learns what it missed."""
+        yield messages.init(self._identity, direction=self._direction)
+        if again and self._negotiated:
+            yield from self._introduction()
+            for state in self._counters.under_way():
+                yield messages.start(self._identity, state)
+
+    def _obey(self, message: Message) -> None:
+        match message.type:
+            case MessageType.CANCEL:
+                self.cancel()
+            case MessageType.RATE:
+                self._change_rates(message)
+            case _:
+                log.debug("the manager's %s has no effect", message.type)
+
+    def _change_rates(self, message: Message) -> None:
+        """Take what is given, leave the rest; what is no rate is left as it is."""
+        target = message.integer("Rate", self._rates.target_rate)
+        minimum = message.integer("MinRate", self._rates.minimum_rate)
+        if target < 0 or minimum < 0:
+            log.warning("the manager asked for a negative rate")
+            return
+        policy = messages.policy_of(message) or self._rates.policy
+        self._rates = messages.Rates(min(target, LARGEST_RATE), min(minimum, LARGEST_RATE), policy)
+        self._pacer.set_rate(self._rates.target_rate)
+        log.info("target rate %d, minimum %d Kbps, %s", target, minimum, policy)
+        self._link.tell(messages.notification(self._identity, rates=self._rates))
+
+    async def _tick(self) -> None:
+        """Say each second how far it is, also when nothing moves."""
+        while True:
+            await asyncio.sleep(STATS_SECONDS)
+            progress = self._progress()
+            self._console.progress(progress, self._totals)
+            if self._state not in states.ANNOUNCED:
+                continue
+            changed = self._counters.under_way(changed=True)
+            files: Sequence[messages.FileState | None] = changed or self._counters.under_way()[:1] or [None]
+            for file in files:
+                self._link.mention(
+                    messages.stats(self._identity, file=file, progress=progress, rates=self._rates)
+                )
+
+    def _progress(self) -> messages.Progress:
+        return self._counters.progress(round((time.monotonic() - self._began) * 1_000_000))
+
+
+async def _while_connected(
+    connection: asyncssh.SSHClientConnection, work: Coroutine[None, None, None]
+) -> None:
+    """Do the work, unless the connection ends before."""
+    task = asyncio.ensure_future(work)
+    closed = asyncio.ensure_future(connection.wait_closed())
+    try:
+        await asyncio.wait({task, closed}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise lost(None)
+    finally:
+        closed.cancel()
+        task.cancel()
+        await asyncio.wait({task})
+    task.result()
+
+
+def _verdict(failures: list[Failure], succeeded: int) -> SessionFailure:
+    """How a session ends in which files failed: if all failed for one reason, with that reason."""
+    codes = {failure.code for failure in failures}
+    if not succeeded and len(codes) == 1:
+        return SessionFailure(failures[0].code, str(failures[0]))
+    code = FaspCode.SOME_FILE_ERRS
+    return SessionFailure(code, f"{code.meaning}: {len(failures)}, the first because: {failures[0]}")

@@ -1,0 +1,126 @@
+"""The counters of one session, and how they read in the messages of FASPMGR.
+
+Fed as the data plane's observer; pure: no clock, no socket. TransferBytes are the bytes that were moved, FileBytes
+those that are in files at the destination: bytes of a file that failed count in the first only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from asperacentral.fasp.messages import FileState, Progress, Tally
+from asperacentral.openascp.failures import shown
+from asperacentral.openascp.plan import Plan, PlannedFile
+
+
+@dataclass(slots=True)
+class _Moving:
+    size: int
+    written: int = 0
+    contiguous: int = 0
+    told: int = -1
+
+
+class Counters:
+    """What was moved so far and which files are under way."""
+
+    def __init__(self, session_id: str) -> None:
+        self._session_id = session_id
+        self._plan = Plan()
+        self._moving: dict[PlannedFile, _Moving] = {}
+        self._delivered = 0
+        self.transfer_bytes = 0
+        self.attempted = 0
+        self.failed = 0
+        self.passed = 0
+        self.skipped = 0
+
+    def planned(self, plan: Plan) -> None:
+        """The scan is done; paths that cannot be moved count as failed."""
+        self._plan = plan
+
+    def started(self, file: PlannedFile, size: int) -> FileState:
+        """A file begins to move."""
+        self.attempted += 1
+        self._moving[file] = _Moving(size)
+        return self._state(file, self._moving[file])
+
+    def moved(self, file: PlannedFile, count: int, contiguous: int) -> None:
+        """More bytes of a file are at the destination."""
+        moving = self._moving[file]
+        moving.written += count
+        moving.contiguous = max(moving.contiguous, contiguous)
+        self.transfer_bytes += count
+
+    def finished(self, file: PlannedFile) -> FileState:
+        """A file is whole."""
+        moving = self._moving.pop(file)
+        self.passed += 1
+        self._delivered += moving.size
+        return self._state(file, moving)
+
+    def skip(self, file: PlannedFile, size: int) -> FileState:
+        """A file was left as it is: it begins where it ends."""
+        self.attempted += 1
+        self.skipped += 1
+        return FileState(shown(file.source), size, size, size, size, self._file_id(file), file.argument)
+
+    def fail(self, file: PlannedFile) -> FileState:
+        """A file failed, before or after it began to move."""
+        moving = self._moving.pop(file, None)
+        if moving is None:
+            self.attempted += 1
+            moving = _Moving(file.size)
+        self.failed += 1
+        return self._state(file, moving)
+
+    def under_way(self, *, changed: bool = False) -> list[FileState]:
+        """Files that move now; with `changed` only those that moved since the last such call."""
+        states = []
+        for file, moving in self._moving.items():
+            if not changed or moving.told != moving.written:
+                states.append(self._state(file, moving))
+            if changed:
+                moving.told = moving.written
+        return states
+
+    def progress(self, elapsed: int) -> Progress:
+        """The session so far; `elapsed` is microseconds."""
+        moving = sum(file.written for file in self._moving.values())
+        return Progress(
+            transfer_bytes=self.transfer_bytes, file_bytes=self._delivered + moving, elapsed=elapsed
+        )
+
+    def tally(self) -> Tally:
+        """The closing counts."""
+        plan = self._plan
+        return Tally(
+            arguments_attempted=plan.arguments,
+            arguments_completed=plan.arguments_completed,
+            paths_attempted=plan.paths,
+            paths_failed=len(plan.failures),
+            paths_irregular=plan.irregular,
+            folders_scanned=plan.folders_scanned,
+            files_scanned=len(plan.files),
+            attempted=self.attempted,
+            failed=self.failed,
+            passed=self.passed,
+            skipped=self.skipped,
+        )
+
+    def _state(self, file: PlannedFile, moving: _Moving) -> FileState:
+        return FileState(
+            path=shown(file.source),
+            size=moving.size,
+            written=moving.written,
+            contiguous=moving.contiguous,
+            id=self._file_id(file),
+            argument=file.argument,
+        )
+
+    def _file_id(self, file: PlannedFile) -> str:
+        """Five groups of eight hex digits, the same in all messages about a file of this session."""
+        name = f"{self._session_id}/{file.index}".encode()
+        digits = hashlib.sha1(name, usedforsecurity=False).hexdigest()
+        return "-".join(digits[place : place + 8] for place in range(0, 40, 8))

@@ -1,0 +1,95 @@
+"""Options of aspera.conf whose effect shows only in a whole site."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from pathlib import Path
+
+import zeep
+
+from asperacentral.commands.local import LocalDaemon
+from tests.e2e.site import FarSide, Site, order, until
+
+
+def recorded(site: Site, job: str) -> list[str]:
+    service = zeep.Client(f"{site.daemon.url}/services/soap/Transfer-201210?wsdl").service
+    found = service.GetFileTransferStatistics(FileTransferFilter={"JobId": [job]}).FileTransferStatistics
+    return sorted(Path(file.Path).name for file in found or ())
+
+
+def test_empty_files_and_those_already_there_are_recorded_if_the_options_say_so(
+    node: FarSide, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "full").write_bytes(b"x" * 1000)
+    (out / "empty").touch()
+
+    def push(options: dict[str, str], name: str, target: str) -> list[str]:
+        with LocalDaemon(tmp_path / name, options=options) as daemon:
+            site = Site(daemon)
+            job = site.client.submit(order(node, "Push", [str(out)], f"/{tmp_path.name}/{target}"))
+            (session,) = site.finish(job)
+            assert (session.status, session.files_complete) == ("completed", 2)
+            return recorded(site, job)
+
+    everything = {"ignore_empty_files": "false", "ignore_no_transfer_files": "false"}
+    assert push({}, "one", "a") == ["full"]
+    assert push({}, "two", "a") == []
+    assert push(everything, "three", "b") == ["empty", "full"]
+    assert push(everything, "four", "b") == ["empty", "full"]
+    assert push({**everything, "files_per_session": "1"}, "five", "c") in (["empty"], ["full"])
+
+
+def test_a_buffer_that_drops_loses_records_of_files_while_the_store_is_stuck_and_nothing_else(
+    node: FarSide, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for number in range(40):
+        (out / f"f{number}").write_bytes(b"x" * 10_000)
+    options = {"event_buffer_capacity": "1", "event_buffer_overrun": "drop"}
+    with LocalDaemon(tmp_path / "central", options=options) as daemon:
+        site = Site(daemon)
+        job = site.client.submit(order(node, "Push", [str(out)], f"/{tmp_path.name}/to", rate=1_000))
+        until(lambda: [view for view in site.sessions(job) if view.files_complete])
+        stuck = sqlite3.connect(daemon.prefix / "var/central-store.db", isolation_level=None)
+        stuck.execute("BEGIN IMMEDIATE")
+        until(lambda: site.sessions(job)[0].files_complete == 40)
+        stuck.execute("ROLLBACK")
+        stuck.close()
+        (session,) = site.finish(job)
+        assert (session.status, session.files_complete) == ("completed", 40)
+        assert 0 < len(recorded(site, job)) < 40
+        assert daemon.end() == 0
+        lost = sum(
+            map(int, re.findall(r"(\d+) records of files and counters were dropped", daemon.log.read_text()))
+        )
+    assert lost > 0
+
+
+def test_a_host_that_is_not_known_is_met_as_the_options_say(node: FarSide, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.write_bytes(b"x")
+
+    def push(policy: str, known_hosts: str) -> str:
+        more = (
+            f"<asperacentral><host_key_policy>{policy}</host_key_policy>"
+            f"<known_hosts>{known_hosts}</known_hosts></asperacentral>"
+        )
+        with LocalDaemon(tmp_path / "central", more=more) as daemon:
+            site = Site(daemon)
+            job = site.client.submit(
+                order(node, "Push", [str(out)], f"/{tmp_path.name}-{policy}/out", retries=0)
+            )
+            return site.finish(job)[-1].status
+
+    known = tmp_path / "central" / "hosts"
+    assert push("strict", "hosts") == "error"
+    assert push("any", "hosts") == "completed"
+    assert not known.exists()
+    assert push("tofu", "hosts") == "completed"
+    assert f"[127.0.0.1]:{node.port} " in known.read_text()
+    assert push("strict", "hosts") == "completed"
+    assert push("strict", "other") == "error"

@@ -1,0 +1,1 @@
+"""Tests of the transfer process, against a real OpenSSH sshd where there is one."""

@@ -1,0 +1,62 @@
+"""Fixtures: one sshd for all tests of a worker, and short ways to push to it and pull from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.openascp import sshd as openssh
+from tests.openascp.manager import Openascp
+from tests.openascp.sshd import Sshd
+
+Run = Callable[..., Openascp]
+"""run(mode, sources, destination, *options): starts a session."""
+
+
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """One server for all tests that do not harm it."""
+    if openssh.SSHD is None:
+        pytest.skip(openssh.MISSING)
+    with Sshd(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
+
+
+@pytest.fixture
+def run(sshd: Sshd, tmp_path: Path) -> Iterator[Run]:
+    """Starts sessions with the server; what still runs at the end is killed."""
+    started: list[Openascp] = []
+
+    def start(
+        mode: str,
+        sources: list[Path | str | bytes],
+        destination: Path | str | bytes,
+        *options: str,
+        server: Sshd = sshd,
+        **more: object,
+    ) -> Openascp:
+        process = Openascp(
+            f"--mode={mode}",
+            f"--host={server.host}",
+            f"--user={server.user}",
+            "-P",
+            str(server.port),
+            "-i",
+            server.key,
+            f"--known-hosts={tmp_path / 'known_hosts'}",
+            "-l",
+            "10g",
+            "-q",
+            *options,
+            *sources,
+            destination,
+            **more,  # type: ignore[arg-type]
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.__exit__(None, None, None)

@@ -1,0 +1,103 @@
+"""What a manager hears of a session, in which order, with which fields."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from asperacentral.fasp import messages
+from tests.openascp.conftest import Run
+
+pytestmark = pytest.mark.sshd
+UUID = "0b5e4a6e-9d3c-4f4b-8f5e-3a1c6f1d2e3f"
+
+
+def test_a_push_is_told_from_init_to_done(run: Run, tmp_path: Path) -> None:
+    source = tmp_path / "a file"
+    source.write_bytes(b"x" * 100_000)
+    process = run("send", [source], tmp_path / "copy", "-u", UUID, environment={"ASPERA_SCP_COOKIE": "c1"})
+    done = process.done()
+    heard = process.listener.messages
+    assert [message.type for message in heard if message.type not in ("NOTIFICATION", "STATS")] == [
+        "INIT",
+        "SESSION",
+        "START",
+        "STOP",
+        "DONE",
+    ]
+    assert {message.text("SessionId") for message in heard} == {UUID}
+    assert {message.text("UserStr") for message in heard} == {UUID}
+    assert {message.text("Cookie") for message in heard} == {"c1"}
+    assert done.integer("TransferBytes") == done.integer("FileBytes") == 100_000
+    assert done.integer("TransfersPassed") == done.integer("ArgScansCompleted") == 1
+    assert (tmp_path / "copy").read_bytes() == source.read_bytes()
+
+
+def test_the_session_message_tells_what_was_negotiated(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"1")
+    process = run(
+        "send", [tmp_path / "source"], tmp_path / "copy", "-m", "5", "--policy=high", "-c", "aes256"
+    )
+    process.done()
+    session = process.listener.of_type("SESSION")[0]
+    assert session.text("Direction") == "Send"
+    assert session.text("Host") == session.text("RemoteAddress") == session.text("LocalIP") == "127.0.0.1"
+    assert session.integer("Rate") == 10_000_000
+    assert session.integer("MinRate") == 5
+    assert (session.text("Adaptive"), session.text("Priority")) == ("Adaptive", "1")
+    assert session.boolean("Encryption")
+    assert session.text("Cipher") == "aes-256"
+    assert session.text("Source") == str(tmp_path / "source")
+    assert session.text("Destination") == str(tmp_path / "copy")
+
+
+def test_totals_are_told_before_the_first_file(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "empty").mkdir(parents=True)
+    (folder / "one").write_bytes(b"1")
+    (folder / "two").write_bytes(b"22")
+    process = run("send", [folder], tmp_path / "copy")
+    process.done()
+    heard = process.listener.messages
+    kinds = [str(message.type) for message in heard]
+    totals = next(message for message in heard if "PreTransferFiles" in message.fields)
+    assert heard.index(totals) < kinds.index("START")
+    assert [totals.integer(f"PreTransfer{what}") for what in ("Files", "Bytes", "Dirs")] == [2, 3, 2]
+
+
+def test_a_rate_is_changed_paused_and_resumed_while_running(run: Run, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(bytes(1_000_000))
+    process = run("send", [source], tmp_path / "copy", "-l", "800")
+    listener = process.listener
+    listener.wait_for(lambda message: message.integer("TransferBytes") > 0)
+    listener.send(messages.rate(0))
+    listener.wait_for(lambda message: message.type == "NOTIFICATION" and message.text("Rate") == "0")
+    time.sleep(0.3)
+    seen = len(listener.messages)
+    listener.wait_for(lambda message: message in listener.messages[seen:] and message.type == "STATS")
+    before = listener.messages[-1].integer("TransferBytes")
+    heard = len(listener.messages)
+    listener.wait_for(lambda message: message in listener.messages[heard:] and message.type == "STATS")
+    assert listener.messages[-1].integer("TransferBytes") == before < 1_000_000
+    listener.send(messages.rate(10_000_000, 0, "fixed"))
+    resumed = listener.wait_for(
+        lambda message: message.type == "NOTIFICATION" and message.integer("Rate") > 800
+    )
+    assert resumed.text("Adaptive") == "Fixed"
+    process.done()
+    assert (tmp_path / "copy").stat().st_size == 1_000_000
+
+
+def test_cancel_ends_with_code_28_and_leaves_nothing(run: Run, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(bytes(1_000_000))
+    target = tmp_path / "target"
+    target.mkdir()
+    process = run("send", [source], target, "-l", "100")
+    process.listener.wait_for("STATS")
+    process.listener.send(messages.cancel())
+    assert process.error() == 28
+    assert list(target.iterdir()) == []

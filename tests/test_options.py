@@ -1,0 +1,171 @@
+"""Options of aspera.conf, each with its effect on a real daemon; those of recording are in e2e/test_options.py."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from asperacentral.central.ports import Write
+from asperacentral.commands.client import CentralClient
+from asperacentral.commands.local import LocalDaemon
+from asperacentral.store.store import StoreOptions
+from tests.central.world import order
+from tests.e2e.site import until
+from tests.store.test_store import Open, a_session
+from tests.test_cli import Program, program
+from tests.test_daemon import post
+
+__all__ = ["program"]
+
+
+def own(**options: str) -> str:
+    return "<asperacentral>" + "".join(f"<{k}>{v}</{k}>" for k, v in options.items()) + "</asperacentral>"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+    return port
+
+
+def status_of(daemon: LocalDaemon, job: str) -> list[str]:
+    views = sorted(CentralClient(daemon.url).sessions([job]), key=lambda view: view.age_key)
+    return [view.status for view in views]
+
+
+@pytest.mark.skipif(shutil.which("ss") is None, reason="needs ss")
+def test_backlogs_are_those_of_the_listening_ports(tmp_path: Path) -> None:
+    with LocalDaemon(tmp_path, options={"backlog": "7", "mgmt_backlog": "9"}) as daemon:
+        ports = {
+            daemon.url.rpartition(":")[2]: "7",
+            (tmp_path / "var/run/aspera/asperacentral.port").read_text().strip(): "9",
+        }
+        said = subprocess.run(["ss", "-ltnH"], capture_output=True, text=True, check=True).stdout
+        lines = [line.split() for line in said.splitlines()]
+        found = {line[3].rpartition(":")[2]: line[2] for line in lines if line[3].startswith("127.0.0.1:")}
+        assert {port: found.get(port) for port in ports} == ports
+
+
+def test_transfer_processes_report_at_the_given_port(tmp_path: Path) -> None:
+    port = free_port()
+    with LocalDaemon(tmp_path, options={"mgmt_port": str(port)}):
+        assert (tmp_path / "var/run/aspera/asperacentral.port").read_text().strip() == str(port)
+        socket.create_connection(("127.0.0.1", port), 5).close()
+
+
+def test_soap_is_served_at_the_given_address(tmp_path: Path) -> None:
+    with LocalDaemon(tmp_path, options={"address": "127.0.0.3"}) as daemon:
+        assert daemon.url.startswith("http://127.0.0.3:")
+        assert CentralClient(daemon.url).list_jobs() == []
+
+
+def test_the_store_is_where_the_option_says(tmp_path: Path) -> None:
+    with LocalDaemon(tmp_path, options={"persistent_store_path": "else/where.db"}) as daemon:
+        CentralClient(daemon.url).submit(order())
+        assert (tmp_path / "else/where.db").read_bytes().startswith(b"SQLite format 3")
+        assert not (tmp_path / "var/central-store.db").exists()
+
+
+@pytest.mark.parametrize(("journal", "beside"), [("wal", "-wal"), ("persist", "-journal")])
+def test_the_journal_is_kept_as_the_option_says(tmp_path: Path, journal: str, beside: str) -> None:
+    with LocalDaemon(tmp_path, options={"db_journal": journal}) as daemon:
+        CentralClient(daemon.url).submit(order())
+        present = {path.name for path in (tmp_path / "var").glob("central-store.db-*")}
+        assert present & {"central-store.db-wal", "central-store.db-journal"} == {f"central-store.db{beside}"}
+
+
+@pytest.mark.parametrize(("word", "level"), [("off", 0), ("normal", 1), ("full", 2)])
+def test_the_disk_is_waited_for_as_the_option_says_but_always_for_what_is_acknowledged(
+    tmp_path: Path, word: str, level: int
+) -> None:
+    opened = Open(tmp_path, options=StoreOptions(synchronous=word))
+    seen: list[tuple[bool, int]] = []
+    plain = opened.store._writer._set_durable
+
+    def look(connection: object, durable: bool) -> None:
+        plain(connection, durable)
+        raw = connection.connection.dbapi_connection  # type: ignore[attr-defined]
+        seen.append((durable, raw.execute("pragma synchronous").fetchone()[0]))
+
+    opened.store._writer._set_durable = look
+    for durable in (False, True, False):
+        opened.wait(opened.store.write(Write(sessions=(a_session(),)), durable=durable, give_up=False))
+    opened.store.close()
+    assert seen == [(False, level), (True, 2), (False, level)]
+
+
+def test_unused_space_is_given_back_at_the_start_if_the_option_says_so(tmp_path: Path) -> None:
+    store = tmp_path / "var" / "central-store.db"
+    store.parent.mkdir()
+    opened = Open(tmp_path / "made")
+    opened.write(sessions=tuple(a_session(f"s{n}", n, end_date=2.0, cookie="x" * 2000) for n in range(500)))
+    assert opened.wait(opened.store.purge(3.0)) == 500
+    opened.store.close()
+    shutil.copy(tmp_path / "made" / "s.db", store)
+    before = store.stat().st_size
+    sizes = {}
+    for word in ("disable", "enable"):
+        with LocalDaemon(tmp_path, options={"compact_on_startup": word}) as daemon:
+            assert daemon.end() == 0
+        sizes[word] = store.stat().st_size
+    assert sizes["disable"] >= before > 1_000_000
+    assert sizes["enable"] < 200_000
+
+
+def test_logs_are_written_where_and_as_large_and_as_many_as_the_options_say(program: Program) -> None:
+    noise = "".join(f"<unknown{n}/>" for n in range(60))
+    program.write(
+        "<logging><directory>logs</directory><log_size>1 KB</log_size><log_count>2</log_count></logging>"
+        + noise
+    )
+    with program.foreground() as daemon:
+        until(program.pid_file.exists)
+        daemon.send_signal(signal.SIGTERM)
+        daemon.communicate(timeout=20)
+    logs = sorted(path.name for path in (program.prefix / "logs").iterdir())
+    assert logs == ["asperacentral.log", "asperacentral.log.1", "asperacentral.log.2"]
+    assert all(path.stat().st_size <= 1024 for path in (program.prefix / "logs").iterdir())
+
+
+def test_a_request_larger_than_the_option_allows_is_refused(tmp_path: Path) -> None:
+    with LocalDaemon(tmp_path, more=own(max_body="2 KB")) as daemon:
+        message = '<n:ListTypesRequest xmlns:n="urn:Aspera:XML:JobNET:2006/01:Types">{}</n:ListTypesRequest>'
+        assert "Aspera.IScpTransfer" in post(daemon, "JobNET-200601", message.format(" " * 1000))
+        assert "was refused" in post(daemon, "JobNET-200601", message.format(" " * 3000))
+
+
+SLEEPER = """#!/bin/sh
+echo "$$" >> {folder}/pids
+while :; do sleep 1; done
+"""
+
+
+def test_another_transfer_process_is_started_and_after_a_restart_waited_for_as_long_as_the_options_say(
+    tmp_path: Path,
+) -> None:
+    program = tmp_path / "ascp"
+    program.write_text(SLEEPER.format(folder=tmp_path))
+    program.chmod(0o700)
+    pids = tmp_path / "pids"
+    more = own(ascp_path=str(program), adoption_patience="1")
+    try:
+        with LocalDaemon(tmp_path / "central", more=more) as daemon:
+            job = CentralClient(daemon.url).submit(order())
+            until(lambda: pids.exists() and pids.read_text().endswith("\n"))
+            until(lambda: "runs as process" in daemon.log.read_text())
+            daemon.end(signal.SIGKILL)
+            daemon.start_daemon()
+            until(lambda: status_of(daemon, job)[0] == "orphaned", 15)
+            until(lambda: len(pids.read_text().split()) == 2)
+            CentralClient(daemon.url).cancel_job(job)
+    finally:
+        for pid in pids.read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
