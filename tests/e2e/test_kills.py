@@ -156,7 +156,7 @@ def test_a_stopped_daemon_ends_within_seconds_and_its_transfer_goes_on(
     site.transfer_process(job)
     began = time.monotonic()
     assert daemon.end(signal.SIGTERM) == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
     site.restart()
     assert [view.status for view in site.finish(job)] == ["completed"]
     assert hashes(node.root / tmp_path.name / "out") == sent

@@ -28,7 +28,7 @@ from asperacentral.fasp.spawn_protocol import (
 )
 from tests.fasp.bench import is_alive
 
-TIMEOUT = 20.0
+TIMEOUT = 40.0
 
 
 class Server:

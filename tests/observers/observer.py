@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-TIMEOUT = 15.0
+TIMEOUT = 40.0
 
 Answer = Callable[["Conversation"], None]
 """What is done once a request has been read whole."""

@@ -25,7 +25,7 @@ from asperacentral.observers.sender import Notifier
 from asperacentral.store.store import Store
 from asperacentral.waiting import deferred
 
-TIMEOUT = 15.0
+TIMEOUT = 40.0
 
 
 class ReactorThread:

@@ -41,7 +41,7 @@ def test_an_observer_in_trouble_delays_no_other(teller: Teller, trouble: observe
         began = time.monotonic()
         teller.tell(*(f"w{name}" for name in names(60)), to=well.address)
         assert well.wait_for_posts(60) == [f"w{name}" for name in names(60)]
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
         assert teller.waiting(bad.address)[0] == "e000"
 
 

@@ -213,7 +213,7 @@ def test_cancel_during_a_pause_ends_at_once(run: Run, big: Path, tmp_path: Path)
     began = time.monotonic()
     process.listener.send(messages.cancel())
     assert process.error() == 28
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def _small_files_only() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import http.server
 import resource
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 
+from tests.promptness import prompt
 from tests.soap.conftest import Server, enveloped, parse_answer
 from tests.soap.contract import NAMESPACES, fault
 
@@ -181,16 +181,13 @@ def trap() -> Iterator[int]:
 def test_a_hostile_message_is_refused_at_once(server: Server, trap: int, name: str) -> None:
     body, code, reason = FAULTS[name]
     data = body.encode() if isinstance(body, str) else body
-    started = time.monotonic()
-    answer = server.request(data.replace(b"TRAP", str(trap).encode()))
-    took = time.monotonic() - started
+    answer = prompt(lambda: server.request(data.replace(b"TRAP", str(trap).encode())), LIMIT)
     if code:
         assert (answer.status, fault(answer.body)[0]) == (500, code)
         assert reason in fault(answer.body)[1]
         assert len(answer.body) < 2000
     else:
         assert answer.status == 200
-    assert took < LIMIT
     assert Trap.visits == 0
     assert server.request(HONEST.encode()).status == 200
 
@@ -244,13 +241,10 @@ def test_a_hostile_http_request_gets_its_status_at_once(server: Server, name: st
     data, status = REFUSED[name]
     if name == "a body of 100 MB":
         data += b"x" * 100_000_000
-    started = time.monotonic()
-    answer = parse_answer(server.raw(data))
-    took = time.monotonic() - started
+    answer = prompt(lambda: parse_answer(server.raw(data)), LIMIT)
     assert answer.status == status
     assert b"Traceback" not in answer.body
     assert b"<html" not in answer.body.lower()
-    assert took < LIMIT
     assert server.request(HONEST.encode()).status == 200
 
 

@@ -185,14 +185,14 @@ def test_an_answer_that_comes_late_is_given_up(serve: Serve) -> None:
     started = time.monotonic()
     answer = server.soap(SUBMIT)
     assert fault(answer.body) == ("Server", "no answer in time")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 def test_an_answer_that_takes_its_time_is_waited_for(server: Server, running_reactor: Any) -> None:
     pending = server.central.pending = Future()
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(message(server, SUBMIT, "close"))
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while not server.central.submitted and time.monotonic() < deadline:
             time.sleep(0.01)
         blockingCallFromThread(running_reactor, pending.set_result, _result())
@@ -211,7 +211,7 @@ def test_a_client_that_leaves_harms_nobody(
     pending = server.central.pending = Future()
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(message(server, SUBMIT))
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while not server.central.submitted and time.monotonic() < deadline:
             time.sleep(0.01)
     server.central.pending = None
@@ -228,21 +228,21 @@ def test_a_request_that_does_not_come_to_an_end_is_cut_off(serve: Serve) -> None
     server = serve(request_deadline=0.3)
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
         connection.sendall(message(server)[:-20])
-        started = time.monotonic()
-        for _ in range(100):
+        for _ in range(1500):
             try:
                 connection.sendall(b" ")  # each byte would start an idle timer anew
                 time.sleep(0.02)
             except OSError:
                 break
-        assert time.monotonic() - started < 1.5
+        else:
+            pytest.fail("it was not cut off in half a minute")
 
 
 def test_a_silent_connection_is_cut_off(serve: Serve) -> None:
     server = serve(request_deadline=0.3)
     started = time.monotonic()
     assert server.raw(b"") == b""
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_an_answer_that_is_not_taken_is_dropped(serve: Serve) -> None:
@@ -285,7 +285,7 @@ def test_connections_beyond_the_limit_are_dropped_until_others_end(
         assert parse_answer(connection.recv(65536)).status == 200
     assert server.raw(message(server, connection="close")) == b""
     kept.pop().close()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not (answer := server.raw(message(server, connection="close"))) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert parse_answer(answer).status == 200
