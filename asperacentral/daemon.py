@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from twisted.internet.tcp import Port
 
     from asperacentral.config import Settings
+    from asperacentral.soap.resources import Recorder
 
 log = logging.getLogger(__name__)
 
@@ -50,12 +51,19 @@ class CentralDaemon:
     """Aspera Central, whole: SOAP in front, the rules, store, FASP Manager and observers behind.
 
     `give_up` is called with the reason when the settings ask for an end and whoever runs the reactor must make it.
+    A `recorder` is told of every SOAP exchange, secrets included: it is for tests.
     """
 
     def __init__(
-        self, settings: Settings, reactor: Any, *, give_up: Callable[[str], None] | None = None
+        self,
+        settings: Settings,
+        reactor: Any,
+        *,
+        give_up: Callable[[str], None] | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self._settings = settings
+        self._recorder = recorder
         self._reactor = reactor
         for name in NOT_IN_EFFECT:
             if settings.sources.get(name, "default") != "default":
@@ -113,6 +121,7 @@ class CentralDaemon:
             reactor=self._reactor,
             max_body=settings.max_body,
             strict=settings.schema_validation == "strict",
+            recorder=self._recorder,
         )
         try:
             self._soap = self._reactor.listenTCP(
@@ -207,7 +216,7 @@ class _Relay:
         log.debug("a message of a session that was not started here: %s", message.type)
 
 
-def run_daemon(settings: Settings, *, ready: Callable[[str], None]) -> int:
+def run_daemon(settings: Settings, *, ready: Callable[[str], None], recorder: Recorder | None = None) -> int:
     """Run the daemon until SIGTERM or SIGINT; `ready` is called once it listens. Raises StartError.
 
     Returns the exit status: 0 after a signal, 1 when the daemon gave up.
@@ -223,7 +232,7 @@ def run_daemon(settings: Settings, *, ready: Callable[[str], None]) -> int:
         _stop(reactor)
 
     try:
-        daemon = CentralDaemon(settings, reactor, give_up=give_up)
+        daemon = CentralDaemon(settings, reactor, give_up=give_up, recorder=recorder)
     except StoreError as error:
         raise StartError(str(error)) from None
     outcome: list[StartError] = []

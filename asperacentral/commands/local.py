@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import ClassVar
 
 _CONF = """<?xml version="1.0" encoding="UTF-8"?>
 <CONF version="2">
@@ -33,9 +34,12 @@ class NotStarted(Exception):
 class _Process:
     """A program of this package in a process of its own, its output in `log`."""
 
+    program: ClassVar[tuple[str, ...]] = ("-m", "asperacentral")
+    """What Python runs."""
+
     def __init__(self, log: Path, arguments: Sequence[str], environment: dict[str, str]) -> None:
         self.log = log
-        self._arguments = [sys.executable, "-m", "asperacentral", *arguments]
+        self._arguments = [sys.executable, *self.program, *arguments]
         self._environment = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -61,7 +65,7 @@ class _Process:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.end(signal.SIGKILL)
                 said = self.log.read_text(errors="replace")[-2000:].strip()
-                raise NotStarted(f"{' '.join(self._arguments[2:4])} did not start: {said}")
+                raise NotStarted(f"{' '.join(self._arguments[1:4])} did not start: {said}")
             time.sleep(0.01)
 
     def end(self, how: signal.Signals = signal.SIGTERM, timeout: float = 20.0) -> int:

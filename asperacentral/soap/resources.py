@@ -12,7 +12,8 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -41,6 +42,21 @@ _ACCEPTED_TYPES = frozenset(
 MAX_QUESTION = 4096
 """Bytes of the longest message whose answer is kept for whoever sends the same again."""
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One exchange as it went over the wire: `charset` is that of the request's Content-Type, empty without one."""
+
+    endpoint: str
+    charset: str
+    request: bytes
+    status: int
+    answer: bytes
+
+
+Recorder = Callable[[Recorded], None]
+"""Is told of every message that reached an endpoint and was answered."""
 
 
 class PlainStatus(Resource):
@@ -99,10 +115,16 @@ class EndpointResource(Resource):
     isLeaf = True
 
     def __init__(
-        self, endpoint: Endpoint, dispatcher: Dispatcher, wsdl: bytes, schema: ContractSchema | None
+        self,
+        endpoint: Endpoint,
+        dispatcher: Dispatcher,
+        wsdl: bytes,
+        schema: ContractSchema | None,
+        recorder: Recorder | None = None,
     ) -> None:
         super().__init__()
         self._endpoint = endpoint
+        self._recorder = recorder
         self._dispatcher = dispatcher
         self._wsdl = ContractFile(wsdl)
         self._schema = schema
@@ -112,7 +134,7 @@ class EndpointResource(Resource):
         if request.postpath not in ([], [b""]):
             return PlainStatus(404, f"nothing below {self._endpoint.name}").render(request)
         if request.method == b"POST":
-            return _Exchange(request, self._endpoint, self._dispatcher, self._schema).run()
+            return _Exchange(request, self._endpoint, self._dispatcher, self._schema, self._recorder).run()
         asked = request.uri.partition(b"?")[2].lower().partition(b"&")[0].partition(b"=")[0]
         if request.method in {b"GET", b"HEAD"} and asked == b"wsdl":
             request.postpath = []
@@ -129,8 +151,10 @@ class _Exchange:
         endpoint: Endpoint,
         dispatcher: Dispatcher,
         schema: ContractSchema | None,
+        recorder: Recorder | None,
     ) -> None:
         self._request = request
+        self._recorder = recorder
         self._site = request.channel.site
         self._peer = request.channel.peer
         self._endpoint = endpoint
@@ -209,9 +233,17 @@ class _Exchange:
         self._end(f"{status}, {len(answer)} bytes{remark}")
         if log.isEnabledFor(BODIES):
             _log_body(f"answer to {self._peer}", answer, "")
+        if self._recorder is not None:
+            self._record(self._recorder, status, answer)
         self._request.setResponseCode(status)
         self._request.write(_send(self._request, XML, answer))
         self._request.finish()
+
+    def _record(self, recorder: Recorder, status: int, answer: bytes) -> None:
+        content = self._request.content
+        content.seek(0)
+        charset = _content_type(self._request.content_type)[1]
+        recorder(Recorded(self._endpoint.name, charset, content.read(), status, answer))
 
     def _end(self, outcome: str) -> None:
         """Nothing more is sent; the message gets its line in the log."""

@@ -9,7 +9,7 @@ from asperacentral.soap import faspsession200601, faspsession200911, iscptransfe
 from asperacentral.soap.contract_files import contract_files
 from asperacentral.soap.faults import CLIENT, SoapFault, render_fault
 from asperacentral.soap.http import LimitedSite
-from asperacentral.soap.resources import ContractFile, Directory, EndpointResource
+from asperacentral.soap.resources import ContractFile, Directory, EndpointResource, Recorder
 from asperacentral.soap.schema import ContractSchema
 from asperacentral.soap.service import Dispatcher
 
@@ -27,21 +27,23 @@ def make_site(
     max_connections: int = 1000,
     per_address: int = 500,
     strict: bool = False,
+    recorder: Recorder | None = None,
     reactor: Any,
 ) -> LimitedSite:
     """The site of the SOAP face.
 
     `max_body` is in bytes; `request_deadline` in seconds, for a request to come whole, again for the service to
     answer it, and again for the answer to be taken. With `strict`, requests must be valid by the contract's XSD
-    files; without, what is unknown is skipped. The service is called, and its Futures must complete, in the
-    reactor's thread.
+    files; without, what is unknown is skipped. A `recorder` is told of every exchange. The service is called, and
+    its Futures must complete, in the reactor's thread.
     """
     files = contract_files()
     dispatcher = Dispatcher(service, ENDPOINTS)
     schema = ContractSchema() if strict else None
     shown: dict[str, Any] = {name: ContractFile(content) for name, content in files.items()}
     endpoints = {
-        each.name: EndpointResource(each, dispatcher, files[each.wsdl], schema) for each in ENDPOINTS
+        each.name: EndpointResource(each, dispatcher, files[each.wsdl], schema, recorder)
+        for each in ENDPOINTS
     }
     # The files are beside the endpoints too, since a WSDL got by ?wsdl names its XSD files relative to there.
     root = Directory(

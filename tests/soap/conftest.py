@@ -13,6 +13,7 @@ from twisted.internet import reactor as installed_reactor
 from twisted.internet.threads import blockingCallFromThread
 
 from asperacentral.soap.site import make_site
+from tests.recording import IN_PROCESS
 from tests.soap.memory_central import MemoryCentral
 
 reactor: Any = installed_reactor
@@ -119,7 +120,7 @@ def serve(running_reactor: Any) -> Iterator[Callable[..., Server]]:
 
     def start(central: MemoryCentral | None = None, **options: Any) -> Server:
         central = central or MemoryCentral()
-        site = make_site(central, reactor=running_reactor, **options)
+        site = make_site(central, reactor=running_reactor, recorder=IN_PROCESS, **options)
         port = blockingCallFromThread(running_reactor, _listen, running_reactor, site)
         listening.append(port)
         return Server(port.getHost().port, central)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lxml import etree
@@ -16,6 +17,12 @@ from tests.soap.contract import assert_valid
 
 GOLDEN = Path(__file__).parent / "golden"
 NAMES = sorted(path.name.removesuffix(".request.xml") for path in GOLDEN.glob("*.request.xml"))
+LENIENT = {
+    "handmade-wrong-action-and-endpoint": "no namespace",
+    "handmade-get-info-qualified-children": "children in the namespace of their parent",
+    "handmade-no-namespace-tie": "no namespace",
+}
+"""Requests that are taken though they are not valid by the XSD, and what is wrong with them."""
 WITHOUT_DETAIL = {"handmade-must-understand", "soap12-envelope"}
 
 
@@ -31,7 +38,16 @@ def send(server: Server, name: str) -> Answer:
     return parse_answer(server.raw("\r\n".join(lines).encode() + b"\r\n\r\n" + body))
 
 
-@pytest.mark.parametrize("name", NAMES)
+def recorded() -> list[Any]:
+    return [
+        pytest.param(name, marks=[pytest.mark.lenient_requests(reason=LENIENT[name])])
+        if name in LENIENT
+        else name
+        for name in NAMES
+    ]
+
+
+@pytest.mark.parametrize("name", recorded())
 def test_a_recorded_request_gets_the_recorded_answer(server: Server, name: str) -> None:
     answer = send(server, name)
     expected = (GOLDEN / f"{name}.response.xml").read_bytes()

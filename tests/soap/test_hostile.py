@@ -177,6 +177,7 @@ def trap() -> Iterator[int]:
     server.server_close()
 
 
+@pytest.mark.lenient_requests(reason="unknown children are skipped")
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_hostile_message_is_refused_at_once(server: Server, trap: int, name: str) -> None:
     body, code, reason = FAULTS[name]
