@@ -1,0 +1,141 @@
+"""Frames survive any way of being cut up; what is no frame is refused and costs nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asperacentral.openascp.exchange.codec import (
+    LARGEST_CONTROL,
+    LARGEST_DATA,
+    PREFACE,
+    Control,
+    Data,
+    Decoder,
+    Event,
+    LocalProtocolError,
+    RemoteProtocolError,
+    data_head,
+    encode_control,
+)
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.binary(max_size=20)
+    | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+DATA = st.builds(Data, st.integers(0, 2**62), st.binary(min_size=1, max_size=200))
+
+
+def depth(value: object) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(depth, inner), default=0)
+
+
+EVENTS = st.lists(st.builds(Control, VALUES.filter(lambda value: depth(value) <= 8)) | DATA, max_size=6)
+
+
+def wire(events: list[Event]) -> bytes:
+    return PREFACE + b"".join(
+        encode_control(event.value)
+        if isinstance(event, Control)
+        else data_head(event.offset, len(event.data)) + event.data
+        for event in events
+    )
+
+
+def joined(events: list[Event]) -> list[Event]:
+    """Pieces of data that follow each other, as one."""
+    whole: list[Event] = []
+    for event in events:
+        last = whole[-1] if whole else None
+        if (
+            isinstance(event, Data)
+            and isinstance(last, Data)
+            and last.offset + len(last.data) == event.offset
+        ):
+            whole[-1] = Data(last.offset, last.data + event.data)
+        else:
+            whole.append(event)
+    return whole
+
+
+@given(EVENTS, st.lists(st.integers(1, 60)))
+def test_what_is_written_is_read_however_it_is_cut(events: list[Event], cuts: list[int]) -> None:
+    data, decoder, told = wire(events), Decoder(), []
+    while data:
+        size = cuts.pop() if cuts else len(data)
+        told += list(decoder.feed(data[:size]))
+        data = data[size:]
+    assert joined(told) == joined(events)
+
+
+def test_every_single_cut_gives_the_same() -> None:
+    events: list[Event] = [Control(["a", {"b": b"c"}]), Data(7, b"d" * 30), Data(99, b"e"), Control([1])]
+    data = wire(events)
+    for place in range(len(data) + 1):
+        decoder = Decoder()
+        assert joined([*decoder.feed(data[:place]), *decoder.feed(data[place:])]) == events
+
+
+@pytest.mark.parametrize(
+    "bytes_",
+    [
+        b"Welcome to this host\n",
+        b"SSH-2.0-OpenSSH",
+        PREFACE + struct.pack(">IB", 10, 2),
+        PREFACE + struct.pack(">IB", 0, 0),
+        PREFACE + struct.pack(">IB", 1, 0),
+        PREFACE + struct.pack(">IB", LARGEST_CONTROL + 2, 0),
+        PREFACE + struct.pack(">IB", LARGEST_DATA + 10, 1),
+        PREFACE + struct.pack(">IB", 9, 1),
+        PREFACE + struct.pack(">IBQ", 10, 1, 2**63) + b"x",
+        PREFACE + struct.pack(">IB", 2, 0) + b"\xc1",
+        PREFACE + struct.pack(">IB", 5, 0) + b"\xdd\xff\xff\xff",
+        PREFACE + struct.pack(">IB", 6, 0) + b"\xdd\xff\xff\xff\xff",
+        PREFACE + struct.pack(">IB", 4, 0) + b"\xd4\x01\x00",
+        PREFACE + struct.pack(">IB", 3, 0) + b"\x01\x02",
+        PREFACE + struct.pack(">IB", 1001, 0) + b"\x91" * 999 + b"\x01",
+    ],
+)
+def test_what_is_no_frame_is_refused_at_once_and_for_ever(bytes_: bytes) -> None:
+    decoder = Decoder()
+    with pytest.raises(RemoteProtocolError):
+        list(decoder.feed(bytes_))
+    with pytest.raises(RemoteProtocolError):
+        list(decoder.feed(b"more"))
+
+
+@given(st.binary(max_size=300))
+def test_noise_is_an_error_or_nothing(noise: bytes) -> None:
+    decoder = Decoder()
+    with contextlib.suppress(RemoteProtocolError):
+        list(decoder.feed(PREFACE + noise))
+
+
+def test_a_peer_is_known_by_its_preface() -> None:
+    decoder = Decoder()
+    assert list(decoder.feed(PREFACE[:3])) == [] and not decoder.greeted
+    assert list(decoder.feed(PREFACE[3:])) == [] and decoder.greeted
+
+
+def test_what_no_peer_would_take_is_not_written() -> None:
+    for value in (b"x" * LARGEST_CONTROL, 2**64, object()):
+        with pytest.raises(LocalProtocolError):
+            encode_control(value)
+    for offset, size in ((0, 0), (-1, 1), (0, LARGEST_DATA + 1), (2**63 - 1, 1)):
+        with pytest.raises(LocalProtocolError):
+            data_head(offset, size)
+
+
+def test_control_bodies_are_plain_msgpack() -> None:
+    assert msgpack.unpackb(encode_control(["keepalive", {}])[5:]) == ["keepalive", {}]
