@@ -25,7 +25,7 @@ from asperacentral.config import ConfigError
 from asperacentral.config_changes import reread
 from asperacentral.config_table import NOT_IN_EFFECT
 from asperacentral.daemonize import StartError
-from asperacentral.fasp.manager import FaspManager, Program
+from asperacentral.fasp.manager import Program, SessionManager
 from asperacentral.observers.sender import Notifier
 from asperacentral.soap.notifications import render_notification
 from asperacentral.soap.site import make_site
@@ -86,7 +86,7 @@ class CentralDaemon:
         )
         self._notifier = Notifier(reactor, self._store, self._render, allow=settings.observer_allow)
         program = Program.ascp(settings.ascp_path) if settings.ascp_path else Program.openascp()
-        self._transfers = FaspManager(
+        self._transfers = SessionManager(
             reactor,
             _Relay(self),
             program=program,

@@ -138,15 +138,16 @@ def encode(message: Message) -> bytes:
     """Write one message. LocalProtocolError when a name or value cannot be written."""
     if "Type" in message.fields:
         raise LocalProtocolError("Type is given by the message, not as a field")
-    lines = [_HEADER_LINE, _encode_line("Type", str(message.type))]
-    lines += [_encode_line(name, message.fields[name]) for name in sorted(message.fields)]
+    lines = [_HEADER_LINE, encode_line("Type", str(message.type))]
+    lines += [encode_line(name, message.fields[name]) for name in sorted(message.fields)]
     encoded = b"\n".join([*lines, b"", b""])
     if len(encoded) > MAX_MESSAGE:
         raise LocalProtocolError(f"message of {len(encoded)} bytes is longer than {MAX_MESSAGE}")
     return encoded
 
 
-def _encode_line(name: str, value: str) -> bytes:
+def encode_line(name: str, value: str) -> bytes:
+    """One field without its LF, paths escaped. LocalProtocolError when name or value cannot be written."""
     if not _NAME.fullmatch(name):
         raise LocalProtocolError(f"{name!r} is not a field name")
     if name in PATH_FIELDS:
@@ -244,7 +245,7 @@ class Decoder:
         if self._size > MAX_MESSAGE:
             raise RemoteProtocolError(f"a message is longer than {MAX_MESSAGE} bytes")
         if line:
-            name, value = _decode_line(line)
+            name, value = decode_line(line)
             self._fields[name] = value
             return None
         return self._finish(self._fields)
@@ -257,7 +258,8 @@ class Decoder:
         return Message(_KNOWN_TYPES.get(kind, kind), fields)
 
 
-def _decode_line(line: bytes) -> tuple[str, str]:
+def decode_line(line: bytes) -> tuple[str, str]:
+    """Name and value of one field, paths unescaped. RemoteProtocolError when it is no field."""
     raw_name, colon, raw_value = line.partition(b":")
     name = raw_name.decode("utf-8", "surrogateescape")
     if not colon or not name:

@@ -33,7 +33,7 @@ from asperacentral.fasp.reactor import DelayedCall, ManagerReactor
 from asperacentral.fasp.session import CONNECT_PATIENCE, ManagedSession, SessionEnding, SessionListener
 from asperacentral.fasp.spawn_protocol import Request, SpawnProtocolError
 
-__all__ = ["FaspManager", "LaunchError", "Program", "SessionEnding", "SessionListener"]
+__all__ = ["LaunchError", "Program", "SessionEnding", "SessionListener", "SessionManager"]
 
 LOOK_EVERY = 0.25
 """Seconds between two looks at all sessions."""
@@ -43,7 +43,7 @@ ABSENCE = 5.0
 log = logging.getLogger(__name__)
 
 
-class FaspManager:
+class SessionManager:
     """Runs sessions with `program` and tells `listener`.
 
     `port_file` names the management port to processes that look for it again after a restart. `known_hosts` and

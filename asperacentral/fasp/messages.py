@@ -7,16 +7,23 @@ when is told by `dialogue`; how it is written by `management`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from asperacentral.fasp.management import LocalProtocolError, Message, MessageType
+from asperacentral.fasp.management import LocalProtocolError, Message, MessageType, RemoteProtocolError
 
 Value = str | int | None
 """A field's value: a boolean becomes Yes or No, None leaves the field out."""
 
 SENDING = "Send"
 RECEIVING = "Receive"
+
+LINGER = "LINGER"
+SHUTDOWN = "SHUTDOWN"
+
+VIRTUAL_LINKS = range(1, 256)
+_RANGE = re.compile(r"([0-9]{0,18}):([0-9]{0,18})", re.ASCII)
 
 _POLICIES: dict[str, dict[str, str]] = {
     "fixed": {"Adaptive": "Fixed"},
@@ -130,6 +137,34 @@ class Tally:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """One source that is done with: how many transfers it made, and what became of them."""
+
+    source: str
+    destination: str = ""
+    index: int | None = None
+    size: int = 0
+    attempted: int = 0
+    failed: int = 0
+    passed: int = 0
+    skipped: int = 0
+
+    def fields(self) -> dict[str, Value]:
+        """The fields that say so."""
+        return {
+            "Source": self.source,
+            "Destination": self.destination or None,
+            "FaspFileArgIndex": self.index,
+            "Size": self.size,
+            "ArgTransfersStatus": "Failed" if self.failed else "Passed",
+            "ArgTransfersAttempted": self.attempted,
+            "ArgTransfersFailed": self.failed,
+            "ArgTransfersPassed": self.passed,
+            "ArgTransfersSkipped": self.skipped,
+        }
+
+
 def policy_fields(policy: str) -> dict[str, str]:
     """The fields that say `policy` (fixed, high, fair, low). LocalProtocolError for another word."""
     try:
@@ -170,6 +205,82 @@ def rate(
 def cancel() -> Message:
     """End the session; the process answers with ERROR 28 and exits."""
     return Message(MessageType.CANCEL)
+
+
+def add_source(
+    source: str, destination: str = "", *, first_byte: int | None = None, last_byte: int | None = None
+) -> Message:
+    """START: have a persistent session move `source` to `destination`; of a file, if given, only a range.
+
+    LocalProtocolError when there is no source or the range is none.
+    """
+    if not source:
+        raise LocalProtocolError("START needs a source")
+    if min(first_byte or 0, last_byte or 0) < 0 or (last_byte is not None and last_byte < (first_byte or 0)):
+        raise LocalProtocolError(f"{first_byte}:{last_byte} is no range of bytes")
+    parts = ("" if part is None else str(part) for part in (first_byte, last_byte))
+    whole = first_byte is None and last_byte is None
+    fields: dict[str, Value] = {"Source": source, "Destination": destination or None}
+    return Message(MessageType.START, _written({**fields, "FileBytes": None if whole else ":".join(parts)}))
+
+
+def range_of(message: Message) -> tuple[int | None, int | None]:
+    """First and last byte that a manager's START asks for, each None when left open.
+
+    RemoteProtocolError when they are no range.
+    """
+    said = message.text("FileBytes")
+    if not said:
+        return None, None
+    found = _RANGE.fullmatch(said)
+    if found is None:
+        raise RemoteProtocolError(f"FileBytes {said[:40]!r} is no range of bytes")
+    first, last = (int(part) if part else None for part in found.groups())
+    if last is not None and last < (first or 0):
+        raise RemoteProtocolError(f"FileBytes {said!r} ends before it begins")
+    return first, last
+
+
+def cancel_source(source: str) -> Message:
+    """STOP: have a persistent session give up one source, named as its STATS name it."""
+    return Message(MessageType.STOP, {"Source": source})
+
+
+def linger() -> Message:
+    """DONE, LINGER: a persistent session takes no more sources and ends when those it has are moved."""
+    return Message(MessageType.DONE, {"Operation": LINGER})
+
+
+def shut_down() -> Message:
+    """DONE, SHUTDOWN: a persistent session ends now."""
+    return Message(MessageType.DONE, {"Operation": SHUTDOWN})
+
+
+def lingers(message: Message) -> bool:
+    """Whether a manager's DONE waits for pending work; without an Operation it means shutdown."""
+    return message.text("Operation").upper() == LINGER
+
+
+def query_response(query: Message, response: str) -> Message:
+    """The answer to a process's QUERY: it repeats what was asked and the command's id."""
+    repeated = {name: query.fields[name] for name in ("Query", "CommandId") if name in query.fields}
+    return Message(MessageType.QUERYRSP, {**repeated, "QueryResponse": response})
+
+
+def virtual_link(number: int, *, on: bool, cap_in: int | None = None, cap_out: int | None = None) -> Message:
+    """VLINK: put the session under a virtual link (1 to 255), whose caps (Kbps) hold for the sum of its sessions.
+
+    LocalProtocolError for a number or cap that is none.
+    """
+    if number not in VIRTUAL_LINKS or min(cap_in or 0, cap_out or 0) < 0:
+        raise LocalProtocolError(f"no virtual link {number} with caps {cap_in} and {cap_out} Kbps")
+    fields: dict[str, Value] = {
+        "VlinkID": number,
+        "VlinkOn": on,
+        "VlinkCapIn": cap_in,
+        "VlinkCapOut": cap_out,
+    }
+    return Message(MessageType.VLINK, _written(fields))
 
 
 # Reports of a transfer process.
@@ -234,6 +345,21 @@ def fileerror(
     """One file failed; the session goes on."""
     fields = {**file.fields(), **(progress.fields() if progress else {}), **_failure(code, description)}
     return report(MessageType.FILEERROR, who, fields)
+
+
+def skip(who: Identity, file: FileState) -> Message:
+    """A file was not moved, because of the overwrite or resume rule."""
+    return report(MessageType.SKIP, who, file.fields())
+
+
+def argstop(who: Identity, source: SourceState) -> Message:
+    """One source, given as an argument, in a list or by START, is done with."""
+    return report(MessageType.ARGSTOP, who, source.fields())
+
+
+def query(who: Identity, *, question: str, command_id: str) -> Message:
+    """Ask the manager; its QUERYRSP repeats `command_id`."""
+    return report(MessageType.QUERY, who, {"Query": question, "CommandId": command_id})
 
 
 def done(who: Identity, *, direction: str, progress: Progress, tally: Tally) -> Message:

@@ -23,7 +23,7 @@ TIMEOUT = 30.0
 class Bench:
     """A reactor with real sockets, without signal handling, and with time that passes only when told so.
 
-    `live` time is what a `FaspManager` gets by default: it follows the real clock.
+    `live` time is what a `SessionManager` gets by default: it follows the real clock.
     """
 
     def __init__(self, *, live: bool = True) -> None:

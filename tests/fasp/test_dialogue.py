@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asperacentral.fasp import messages
 from asperacentral.fasp.dialogue import ACTIVE, CLOSED, COMMANDS, HEARD, SessionDialogue, SessionState
 from asperacentral.fasp.management import LocalProtocolError, Message, MessageType, RemoteProtocolError
 
@@ -73,10 +74,39 @@ def test_commands_are_in_order_only_while_the_process_listens() -> None:
                 dialogue.check(Message(command))
 
 
-def test_commands_of_persistent_sessions_are_out_of_order() -> None:
-    for kind in (MessageType.START, MessageType.STOP, MessageType.DONE):
-        with pytest.raises(LocalProtocolError):
-            after("INIT").check(Message(kind))
+FEED = [
+    messages.add_source("/a", "/b"),
+    messages.cancel_source("/a"),
+    messages.linger(),
+    messages.shut_down(),
+    Message(MessageType.DONE),
+]
+
+
+@pytest.mark.parametrize("command", FEED, ids=lambda command: command.type)
+def test_only_a_persistent_session_is_fed(command: Message) -> None:
+    persistent = SessionDialogue(persistent=True)
+    persistent.hear(Message(MessageType.INIT))
+    persistent.tell(command)
+    with pytest.raises(LocalProtocolError):
+        after("INIT").tell(command)
+
+
+def test_a_lingering_session_takes_no_more_sources_but_may_be_stopped() -> None:
+    persistent = SessionDialogue(persistent=True)
+    persistent.hear(Message(MessageType.INIT))
+    persistent.tell(messages.linger())
+    with pytest.raises(LocalProtocolError, match="START must not be sent"):
+        persistent.tell(messages.add_source("/a"))
+    for command in (messages.cancel_source("/a"), messages.rate(5), messages.shut_down()):
+        persistent.tell(command)
+
+
+def test_a_session_that_asks_before_it_started_is_authenticating() -> None:
+    assert after("INIT", "QUERY").state is SessionState.AUTHENTICATING
+    assert after("INIT", "QUERY", "SESSION").state is SessionState.STARTED
+    assert after("INIT", "QUERY", "ERROR").state is SessionState.FAILED
+    assert after("INIT", "SESSION", "QUERY").state is SessionState.STARTED
 
 
 @given(st.lists(st.sampled_from([*MessageType, "HELLO"]), max_size=30))

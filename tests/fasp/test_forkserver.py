@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from asperacentral.fasp.forkserver import child_environment
-from asperacentral.fasp.manager import FaspManager, LaunchError, Program, SessionEnding
+from asperacentral.fasp.manager import LaunchError, Program, SessionEnding, SessionManager
 from asperacentral.fasp.spawn_protocol import Ready, Refused, encode_report
 from tests.fasp.bench import Bench, Notes, order
 
@@ -27,14 +27,14 @@ class Play:
         self.monkeypatch = monkeypatch
         self.bench = Bench()
         self.notes = Notes()
-        self.manager: FaspManager | None = None
+        self.manager: SessionManager | None = None
 
-    def begin(self, script: str) -> FaspManager:
+    def begin(self, script: str) -> SessionManager:
         program = self.tmp_path / "server"
         program.write_text(f"#!{sys.executable}\nimport os\n{script}\n")
         program.chmod(0o755)
         self.monkeypatch.setattr(sys, "executable", str(program))
-        self.manager = FaspManager(
+        self.manager = SessionManager(
             self.bench,
             self.notes,
             program=Program(COMMAND, module="tests.fasp.speaker", own=True),

@@ -17,7 +17,7 @@ import pytest
 from asperacentral.fasp import messages
 from asperacentral.fasp.listener import IDLE
 from asperacentral.fasp.management import Decoder, Message, encode
-from asperacentral.fasp.manager import FaspManager, LaunchError, Program, SessionEnding
+from asperacentral.fasp.manager import LaunchError, Program, SessionEnding, SessionManager
 from asperacentral.fasp.messages import Identity, Progress, Rates, Tally
 from asperacentral.fasp.processes import AdoptedProcess
 from asperacentral.fasp.session import CANCEL_PATIENCE, CONNECT_PATIENCE, KILL_PATIENCE, SILENCE
@@ -40,12 +40,12 @@ class House:
         self.end_file = tmp_path / "end"
         self.bench = Bench()
         self.notes: list[Notes] = []
-        self.managers: list[FaspManager] = []
+        self.managers: list[SessionManager] = []
         self.port = 0
 
-    def manager(self, program: Program, **more: Any) -> tuple[FaspManager, Notes]:
+    def manager(self, program: Program, **more: Any) -> tuple[SessionManager, Notes]:
         notes = Notes()
-        manager = FaspManager(self.bench, notes, program=program, port_file=self.port_file, **more)
+        manager = SessionManager(self.bench, notes, program=program, port_file=self.port_file, **more)
         ports: list[int] = []
         manager.start().addCallback(ports.append)
         self.port = ports[0]
@@ -53,12 +53,12 @@ class House:
         self.notes.append(notes)
         return manager, notes
 
-    def launch(self, manager: FaspManager, manner: str, **more: Any) -> str:
+    def launch(self, manager: SessionManager, manner: str, **more: Any) -> str:
         user_str = str(uuid.uuid4())
         manager.launch_job(order(user_str, manner, self.end_file, **more))
         return user_str
 
-    def stop(self, manager: FaspManager) -> None:
+    def stop(self, manager: SessionManager) -> None:
         done: list[None] = []
         manager.stop().addCallback(done.append)
         self.bench.until(lambda: done, "the manager's stop")
@@ -306,7 +306,7 @@ def test_nothing_is_launched_before_the_start_or_after_the_stop(house: House) ->
 
 def test_an_unknown_host_key_policy_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="tofu, strict, any"):
-        FaspManager(Bench(), Notes(), program=EXECUTED, port_file=tmp_path / "p", host_key_policy="never")
+        SessionManager(Bench(), Notes(), program=EXECUTED, port_file=tmp_path / "p", host_key_policy="never")
 
 
 def test_a_licensed_ascp_gets_no_option_of_ours(house: House) -> None:
@@ -344,7 +344,7 @@ def test_secrets_of_the_manager_are_not_inherited(house: House, monkeypatch: pyt
 # The fork server's troubles.
 
 
-def server_of(manager: FaspManager) -> int:
+def server_of(manager: SessionManager) -> int:
     assert manager._fork_server is not None
     return manager._fork_server.server_pid or 0
 
@@ -622,7 +622,7 @@ def test_a_start_that_fails_says_why(house: House) -> None:
     manager, _notes = house.manager(EXECUTED)
     failures: list[object] = []
     for more in ({"port_file": house.port_file, "mgmt_port": house.port}, {"port_file": Path("/no/such/x")}):
-        other = FaspManager(house.bench, Notes(), program=EXECUTED, **more)
+        other = SessionManager(house.bench, Notes(), program=EXECUTED, **more)
         other.start().addErrback(lambda failure: failures.append(failure.value))
         house.stop(other)
     assert [type(failure).__name__ for failure in failures] == ["CannotListenError", "FileNotFoundError"]

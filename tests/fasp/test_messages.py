@@ -7,7 +7,7 @@ import pytest
 from asperacentral.fasp import messages
 from asperacentral.fasp.dialogue import SessionDialogue, SessionState
 from asperacentral.fasp.errors import FaspCode
-from asperacentral.fasp.management import Decoder, LocalProtocolError, Message, encode
+from asperacentral.fasp.management import Decoder, LocalProtocolError, Message, RemoteProtocolError, encode
 from asperacentral.fasp.messages import FileState, Identity, Progress, Rates, Tally
 
 WHO = Identity("11111111-2222-4333-8444-555555555555", "job-17")
@@ -26,6 +26,69 @@ def test_rate_says_only_what_changes() -> None:
     assert written(messages.rate(5000)) == ["Type: RATE", "Rate: 5000"]
     assert written(messages.rate(minimum_rate=10)) == ["Type: RATE", "MinRate: 10"]
     assert written(messages.rate(0, 0, "fixed")) == ["Type: RATE", "Adaptive: Fixed", "MinRate: 0", "Rate: 0"]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "said"),
+    [(None, None, ""), (5, None, "5:"), (None, 9, ":9"), (5, 9, "5:9"), (0, 0, "0:0")],
+)
+def test_a_source_may_be_a_range_which_is_read_back(first: int | None, last: int | None, said: str) -> None:
+    message = messages.add_source("/a\nb", "/c", first_byte=first, last_byte=last)
+    assert (message.type, message.text("FileBytes")) == ("START", said)
+    assert messages.range_of(message) == (first, last)
+    assert written(message)[-1] == "Source: /a\x1bnb"
+
+
+def test_a_source_without_a_name_or_with_a_range_that_is_none_is_a_local_mistake() -> None:
+    for source, first, last in (("", None, None), ("/a", -1, None), ("/a", 9, 5), ("/a", None, -1)):
+        with pytest.raises(LocalProtocolError):
+            messages.add_source(source, first_byte=first, last_byte=last)
+
+
+@pytest.mark.parametrize("said", ["5", "a:b", "9:5", "-1:5", "1:2:3", "1" * 40 + ":"])
+def test_a_range_that_is_none_is_a_remote_mistake(said: str) -> None:
+    with pytest.raises(RemoteProtocolError):
+        messages.range_of(Message("START", {"FileBytes": said}))
+
+
+def test_a_persistent_session_lingers_or_is_shut_down() -> None:
+    assert written(messages.linger()) == ["Type: DONE", "Operation: LINGER"]
+    assert written(messages.shut_down()) == ["Type: DONE", "Operation: SHUTDOWN"]
+    assert written(messages.cancel_source("/a")) == ["Type: STOP", "Source: /a"]
+
+
+@pytest.mark.parametrize(
+    ("said", "is_so"), [("LINGER", True), ("Linger", True), ("SHUTDOWN", False), ("", False)]
+)
+def test_linger_is_read_in_any_case_and_no_operation_means_shutdown(said: str, is_so: bool) -> None:
+    assert messages.lingers(Message("DONE", {"Operation": said})) is is_so
+
+
+def test_an_answer_repeats_the_question_and_is_not_shown() -> None:
+    asked = messages.query(WHO, question="Password", command_id="7")
+    answer = messages.query_response(asked, "hunter2")
+    assert written(answer) == ["Type: QUERYRSP", "CommandId: 7", "Query: Password", "QueryResponse: hunter2"]
+    assert "hunter2" not in repr(answer)
+
+
+def test_a_virtual_link_has_a_number_and_caps() -> None:
+    message = messages.virtual_link(7, on=True, cap_out=5000)
+    assert written(message) == ["Type: VLINK", "VlinkCapOut: 5000", "VlinkID: 7", "VlinkOn: Yes"]
+    for number, cap in ((0, 1), (256, 1), (1, -1)):
+        with pytest.raises(LocalProtocolError):
+            messages.virtual_link(number, on=True, cap_in=cap)
+
+
+def test_a_skipped_file_and_a_source_that_is_done_with_are_reported() -> None:
+    assert messages.skip(WHO, FILE).text("File") == "/data/a.bin"
+    done = messages.argstop(WHO, messages.SourceState("/data", "/in", 3, 99, attempted=4, failed=1, passed=3))
+    assert (done.text("Source"), done.text("Destination"), done.count("FaspFileArgIndex")) == (
+        "/data",
+        "/in",
+        3,
+    )
+    assert (done.count("ArgTransfersAttempted"), done.count("ArgTransfersPassed")) == (4, 3)
+    assert done.text("ArgTransfersStatus") == "Failed"
 
 
 def test_a_negative_rate_is_a_local_mistake() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from asperacentral.fasp.manager import FaspManager, Program, SessionEnding
+from asperacentral.fasp.manager import Program, SessionEnding, SessionManager
 from asperacentral.fasp.order import JobOrder
 from tests.fasp.bench import Bench, Notes, kill
 from tests.openascp.sshd import MISSING, SSHD, Sshd
@@ -28,11 +28,11 @@ class Site:
         self.bench = bench
         self.source, self.target = tmp_path / "source", tmp_path / "target"
         self.source.write_bytes(os.urandom(2_000_000))
-        self.running: FaspManager | None = None
+        self.running: SessionManager | None = None
 
-    def manager(self) -> tuple[FaspManager, Notes]:
+    def manager(self) -> tuple[SessionManager, Notes]:
         notes = Notes()
-        self.running = FaspManager(
+        self.running = SessionManager(
             self.bench,
             notes,
             program=Program.openascp(),
@@ -42,7 +42,7 @@ class Site:
         self.running.start()
         return self.running, notes
 
-    def push(self, manager: FaspManager, target_rate: int) -> str:
+    def push(self, manager: SessionManager, target_rate: int) -> str:
         session = str(uuid.uuid4())
         manager.launch_job(
             JobOrder(
