@@ -85,6 +85,7 @@ class Settings:
 
     host_key_policy: str
     known_hosts: str
+    post_transfer_validation: bool
     ascp_path: str
     max_body: int
     observer_allow: tuple[str, ...]

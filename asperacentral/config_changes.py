@@ -22,6 +22,8 @@ AT_ONCE = frozenset(
         "ignore_empty_files",
         "ignore_skipped_files",
         "ignore_no_transfer_files",
+        "post_transfer_validation",
+        "validation_timeout",
     }
 )
 """Fields of Settings that a running daemon takes anew."""

@@ -234,7 +234,7 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
             "validation_timeout",
             _SECONDS,
             "300",
-            "Seconds after which a file that a silent validator has claimed is free again.",
+            "Seconds after which a file that a silent validator has claimed is free again; 0 = never.",
         ),
     ),
     "logging": (
@@ -268,6 +268,12 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
             "",
             "Host keys in OpenSSH's format, absolute or below the prefix; empty = var/known_hosts there.",
         ),
+        Option(
+            "post_transfer_validation",
+            _SWITCH,
+            "disable",
+            "Whether files wait for a validator after their transfer, unless the order says otherwise.",
+        ),
         Option("ascp_path", _TEXT, "", "The transfer process; empty = the openascp that came along."),
         Option("max_body", _size("B"), "1 MB", "Largest SOAP request taken."),
         Option(
@@ -289,6 +295,5 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
 NOT_IN_EFFECT = (
     "raw_options",
     "transfer_list_path",
-    "validation_timeout",
 )
 """Settings that are read and checked, and change nothing in this version."""

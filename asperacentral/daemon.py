@@ -104,6 +104,7 @@ class CentralDaemon:
             patience=settings.adoption_patience,
             recording=_recording(settings),
             reliable_query=settings.persistent_store,
+            validation_timeout=settings.validation_timeout,
         )
 
     @inlineCallbacks
@@ -178,6 +179,7 @@ class CentralDaemon:
         logs.set_level(self._settings.log_level)
         self._notifier.allow(self._settings.observer_allow)
         self.central.runner.recording = _recording(self._settings)
+        self.central.validators.timeout = self._settings.validation_timeout
         if self._settings.persistent_store_max_age != former.persistent_store_max_age:
             self._purge()
         for warning in again.settings.warnings:
@@ -270,6 +272,7 @@ def run_daemon(settings: Settings, *, ready: Callable[[str], None], recorder: Re
 def _recording(settings: Settings) -> Recording:
     return Recording(
         names=settings.persistent_store,
+        validate=settings.post_transfer_validation,
         files_per_session=settings.files_per_session,
         file_errors=settings.file_errors,
         ignore_empty_files=settings.ignore_empty_files,

@@ -6,6 +6,7 @@ called them (the reactor's); it fails with one of `central.errors`. Other method
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from asperacentral.central.model import (
     Subscription,
 )
 from asperacentral.central.query import FileTransferFilter, InfoPage, Page, SessionFilter
+from asperacentral.central.validation import Refusal, Report
 
 
 class CentralService(Protocol):
@@ -113,3 +115,19 @@ class CentralService(Protocol):
 
     def query_info(self, wanted: FileTransferFilter) -> Future[InfoPage]:
         """Sessions and files together (GetInfo, GetStatistics; contract §7.2). Errors as `query_files`."""
+
+    def query_sessions_in_validation(
+        self, validator: str, wanted: SessionFilter
+    ) -> Future[Page[SessionRecord]]:
+        """As `query_sessions`, of those with files this validator could claim or has claimed (contract §15)."""
+
+    def claim_files(self, validator: str, wanted: FileTransferFilter) -> Future[Page[FileRecord]]:
+        """Matching files that were to be validated and are now this validator's; done once that is on disk.
+        FilterChanged, InvalidValue, Unavailable (contract §15)."""
+
+    def claim_info(self, validator: str, wanted: FileTransferFilter) -> Future[InfoPage]:
+        """As `claim_files`, with the sessions that own the files."""
+
+    def report_validation(self, validator: str, reports: Sequence[Report]) -> Future[tuple[Refusal, ...]]:
+        """Take a validator's reports, done once they are on disk; gives those that were not taken.
+        InvalidValue, Unavailable (contract §15)."""

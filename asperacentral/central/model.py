@@ -88,6 +88,7 @@ class SessionRecord:
     pid: int | None = None
     resume_rate: int | None = None
     files_recorded: int = 0
+    post_transfer_validation: bool = False
     fragments: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     def touched(self, change: int) -> None:

@@ -92,6 +92,7 @@ class FileParameters:
     overwrite: str = "Diff"
     save_before_overwrite: str = ""
     exclude_patterns: tuple[str, ...] = ()
+    post_transfer_validation: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

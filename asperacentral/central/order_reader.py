@@ -187,6 +187,7 @@ _SCALARS: dict[str, tuple[str, str, Convert]] = {
         _one_of("Always", "Never", "Diff", "Older", "DiffAndOlder"),
     ),
     "FileParameters/SaveBeforeOverwrite": ("file", "save_before_overwrite", _text),
+    "FileParameters/PostTransferValidation": ("file", "post_transfer_validation", _yes_no),
     "LinkParameters/RemoteCapacity": ("link", "remote_capacity", _U32),
     "LinkParameters/LocalCapacity": ("link", "local_capacity", _U32),
     "LinkParameters/AutoDetectCapacity": ("link", "auto_detect_capacity", _yes_no),

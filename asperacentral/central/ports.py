@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from asperacentral.central.job import Job
 from asperacentral.central.model import DeadLetters, Event, FileRecord, SessionRecord, Subscription
 from asperacentral.central.query import FileTransferFilter, SessionFilter
+from asperacentral.central.validation import Refusal, Report
 from asperacentral.fasp.order import JobOrder
 
 
@@ -74,6 +75,16 @@ class Write:
     expendable: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A validator's word on files: who says it, until when its claim holds (seconds since the epoch), and the first
+    of the places in the stream of changes that were reserved for the files."""
+
+    validator: str
+    due: float
+    first_change: int
+
+
 class Store(Protocol):
     """What the rules ask of the store. Futures are completed in the caller's thread, in the order of the calls."""
 
@@ -115,6 +126,22 @@ class Store(Protocol):
         self, wanted: FileTransferFilter, after: int, upto: int, limit: int
     ) -> Future[tuple[Sequence[FileRecord], int]]:
         """Matching file transfers with after < change <= upto, by change, and how many more than `limit`."""
+
+    def claim_files(
+        self, wanted: FileTransferFilter, after: int, limit: int, claim: Claim
+    ) -> Future[tuple[Sequence[FileRecord], int]]:
+        """Give matching files that are to be validated, with after < change, to a validator: at most `limit` of
+        them, and how many more there are. On disk when done; fails with `errors.Unavailable`."""
+
+    def report_files(self, reports: Sequence[Report], claim: Claim) -> Future[Sequence[Refusal]]:
+        """Take a validator's reports, as far as `validation.refusal` lets them; what is still being validated is
+        claimed anew. On disk when done; fails with `errors.Unavailable`."""
+
+    def release_files(self, now: float, limit: int, first_change: int) -> Future[tuple[int, float | None]]:
+        """End claims that were due, `limit` at most; gives how many, and when the next one is due (None: never)."""
+
+    def sessions_in_validation(self, validator: str) -> Future[Sequence[str]]:
+        """Sessions with files that are to be validated, or are claimed by this validator."""
 
     def purge(self, before: float) -> Future[int]:
         """Forget sessions, their files and jobs that ended before `before`, and dead letters made before; gives how

@@ -7,7 +7,7 @@ is answered lies after that moment and is for the next call.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -24,6 +24,9 @@ from asperacentral.central.stamps import Stamps
 Batch = tuple[Sequence[Any], int]
 """Matching items by change, at most as many as asked for, and how many more there are."""
 
+Claimant = Callable[[FileTransferFilter, int], Future[Batch]]
+"""Claims matching files that changed after a position."""
+
 
 class Queries:
     """Evaluates filters over memory and store."""
@@ -36,11 +39,59 @@ class Queries:
 
     def sessions(self, wanted: SessionFilter) -> Future[Page[SessionRecord]]:
         """A page of sessions. Raises FilterChanged, InvalidValue."""
+        return self._sessions("sessions", wanted, wanted)
+
+    def sessions_in_validation(self, validator: str, wanted: SessionFilter) -> Future[Page[SessionRecord]]:
+        """As `sessions`, of those with files that the validator could claim or has claimed."""
+
+        def among(ids: Sequence[str]) -> Future[Page[SessionRecord]]:
+            asked = frozenset(wanted.session_uuid or ids)
+            # An id that no session has, since an empty criterion would be met by all.
+            these = tuple(each for each in ids if each in asked) or ("",)
+            return self._sessions("in validation", wanted, replace(wanted, session_uuid=these))
+
+        return chain(self._store.sessions_in_validation(validator), among)
+
+    def claimed(self, wanted: FileTransferFilter, claim: Claimant) -> Future[Page[FileRecord]]:
+        """A page of files that `claim` has given to a validator just now. Raises FilterChanged, InvalidValue.
+
+        What is left to claim stays where it is in the stream, so that the position moves on only after the last.
+        """
         wanted = query.normalized(wanted)
-        after, upto = self._position("sessions", wanted), self._stamps.change
+        after, upto = self._position("claim", wanted), self._stamps.change
+        self._runner.write_files()
+
+        def page(batch: Batch) -> Page[FileRecord]:
+            token = query.encode_token(after if batch[1] else upto, "claim", wanted)
+            return Page(tuple(batch[0]), batch[1], token)
+
+        return then(claim(wanted, after), page)
+
+    def claimed_info(self, wanted: FileTransferFilter, claim: Claimant) -> Future[InfoPage]:
+        """As `claimed`, with the sessions that own the files."""
+
+        def owners(page: Page[FileRecord]) -> Future[InfoPage]:
+            ids = tuple(dict.fromkeys(file.session_id for file in page.items)) or ("",)
+            found = self._session_batch(self._owned_by(ids), 0, self._stamps.change)
+            return then(
+                found,
+                lambda batch: InfoPage(tuple(batch[0]), page.items, page.remaining, page.iteration_token),
+            )
+
+        return chain(self.claimed(wanted, claim), owners)
+
+    @staticmethod
+    def _owned_by(ids: tuple[str, ...]) -> SessionFilter:
+        return SessionFilter(session_uuid=ids, max_results=query.MAX_RESULTS)
+
+    def _sessions(
+        self, call: str, wanted: SessionFilter, evaluated: SessionFilter
+    ) -> Future[Page[SessionRecord]]:
+        wanted, evaluated = query.normalized(wanted), query.normalized(evaluated)
+        after, upto = self._position(call, wanted), self._stamps.change
         return then(
-            self._session_batch(wanted, after, upto),
-            lambda batch: self._page("sessions", wanted, batch, upto),
+            self._session_batch(evaluated, after, upto),
+            lambda batch: self._page(call, wanted, batch, upto),
         )
 
     def files(self, wanted: FileTransferFilter) -> Future[Page[FileRecord]]:
@@ -125,8 +176,7 @@ class Queries:
         ids = tuple(dict.fromkeys(file.session_id for file in items))
         if not ids:
             return done(InfoPage((), (), 0, token))
-        owners = SessionFilter(session_uuid=ids, max_results=query.MAX_RESULTS)
-        found = self._session_batch(owners, 0, self._stamps.change)
+        found = self._session_batch(self._owned_by(ids), 0, self._stamps.change)
         return then(found, lambda batch: InfoPage(tuple(batch[0]), tuple(items), remaining, token))
 
     def _mixed(self, wanted: FileTransferFilter, sessions: Batch, files: Batch, upto: int) -> InfoPage:

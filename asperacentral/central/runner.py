@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from asperacentral.central import launch, retry
+from asperacentral.central import launch, retry, transfer
 from asperacentral.central.gathering import Gathered
 from asperacentral.central.job import FINAL, IDLE, Happening, Job, JobState
 from asperacentral.central.model import FileRecord, SessionRecord
@@ -351,6 +351,7 @@ class Runner:
             job_max_retries=order.retry.count,
             source_path=launch.sources(order)[0],
             destination_path=launch.destination(order),
+            post_transfer_validation=self.recording.validated(order.file.post_transfer_validation),
         )
         record.touched(self._stamps.next_change())
         return record
@@ -443,7 +444,8 @@ class Runner:
         """Write the file transfers that have ended and are still kept back: whoever asks the store needs them."""
         files = self._ended_files.take()
         if files:
-            self._put(Write(files=files, expendable=True), durable=False)
+            awaited = any(file.status == transfer.TO_BE_VALIDATED for file in files)
+            self._put(Write(files=files, expendable=not awaited), durable=False)
 
     def _put(self, write: Write, *, durable: bool) -> Future[None]:
         """Write it, and with it the files that ended before: a session's counters never speak of files to come."""

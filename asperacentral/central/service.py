@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import TypeVar
 
 from asperacentral.central import launch
@@ -45,6 +46,8 @@ from asperacentral.central.session import Session
 from asperacentral.central.sessions import SessionTable
 from asperacentral.central.stamps import Stamps
 from asperacentral.central.subscriptions import Subscriptions
+from asperacentral.central.validation import Refusal, Report
+from asperacentral.central.validators import Validators
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +79,7 @@ class Central:
         patience: float = 10.0,
         recording: Recording | None = None,
         reliable_query: bool = True,
+        validation_timeout: float = 300.0,
     ) -> None:
         self._clock = clock
         self._store = store
@@ -97,6 +101,7 @@ class Central:
         )
         self._reliable_query = reliable_query
         self._queries = Queries(store, self._table, self.runner, self._stamps)
+        self.validators = Validators(clock, store, self._stamps, validation_timeout)
 
     def start(self) -> None:
         """Take up what the store has kept and go on with it."""
@@ -105,10 +110,12 @@ class Central:
         self._table.start(records, watermark)
         self._subscriptions.start(self._store.subscriptions())
         self.runner.start(self._store.open_jobs())
+        self.validators.start()
 
     def stop(self) -> Future[None]:
         """Launch nothing more; done when all counters are written."""
         self._subscriptions.stop()
+        self.validators.stop()
         return self.runner.stop()
 
     def purge(self, max_age: float) -> Future[int]:
@@ -143,6 +150,10 @@ class Central:
         order = read.order
         try:
             launch.refuse_unsupported(order)
+            if order.file.post_transfer_validation and not self._reliable_query:
+                raise JobSubmissionError(
+                    "FileParameters/PostTransferValidation: not possible, the persistent store is disabled"
+                )
             if len(self.runner.jobs) >= MAX_OPEN_JOBS:
                 raise JobSubmissionError(f"{MAX_OPEN_JOBS} jobs are open already; try again later")
         except JobSubmissionError as error:
@@ -336,6 +347,28 @@ class Central:
     def query_info(self, wanted: FileTransferFilter) -> Future[InfoPage]:
         """See `api.CentralService`."""
         return self._reliably(lambda: self._queries.info(wanted))
+
+    def query_sessions_in_validation(
+        self, validator: str, wanted: SessionFilter
+    ) -> Future[Page[SessionRecord]]:
+        """See `api.CentralService`."""
+        return self._reliably(lambda: self._queries.sessions_in_validation(validator, wanted))
+
+    def claim_files(self, validator: str, wanted: FileTransferFilter) -> Future[Page[FileRecord]]:
+        """See `api.CentralService`."""
+        return self._reliably(
+            lambda: self._queries.claimed(wanted, partial(self.validators.claim, validator))
+        )
+
+    def claim_info(self, validator: str, wanted: FileTransferFilter) -> Future[InfoPage]:
+        """See `api.CentralService`."""
+        return self._reliably(
+            lambda: self._queries.claimed_info(wanted, partial(self.validators.claim, validator))
+        )
+
+    def report_validation(self, validator: str, reports: Sequence[Report]) -> Future[tuple[Refusal, ...]]:
+        """See `api.CentralService`."""
+        return self._reliably(lambda: self.validators.report(validator, reports))
 
     def _reliably(self, ask: Callable[[], Future[T]]) -> Future[T]:
         if not self._reliable_query:

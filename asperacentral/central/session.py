@@ -138,6 +138,8 @@ class Session:
         record.encryption_cipher = message.text("Cipher", record.encryption_cipher)
         record.source_path = message.text("Source", record.source_path or "") or None
         record.destination_path = message.text("Destination", record.destination_path or "") or None
+        if message.text("PostTransferValidation", "").lower() == "yes":
+            record.post_transfer_validation = True
         self._follow_rate(message, changes)
         changes.status = True
         if not self.started:
@@ -221,7 +223,8 @@ class Session:
         file.bytes_contiguous = file.bytes_written
         file.checksum = message.text("FileChecksum", "") or None
         file.checksum_type = message.text("FileChecksumType", "") or None
-        self._end_file(file, transfer.STOP, now, changes)
+        whole = transfer.STOP_UNVALIDATED if self.record.post_transfer_validation else transfer.STOP
+        self._end_file(file, whole, now, changes)
         self._totals(message)
 
     def _file_error(self, message: Message, now: float, changes: Changes) -> None:

@@ -22,6 +22,12 @@ class Stamps:
         self.change = max(self.change + 1, int(self._seconds() * 1e6))
         return self.change
 
+    def reserve(self, count: int) -> int:
+        """The first of `count` places in a row: for what is numbered elsewhere."""
+        first = self.next_change()
+        self.change += max(0, count - 1)
+        return first
+
     def next_local_id(self) -> int:
         """The next number of a file transfer."""
         self.local_id += 1

@@ -8,11 +8,18 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, bindparam, delete, exists, func, insert, select, update
 
+from asperacentral.central.transfer import TO_BE_VALIDATED
 from asperacentral.store import schema
-from asperacentral.store.bulk import replace_many
+from asperacentral.store.bulk import Kept, replace_many
 from asperacentral.store.rows import Row
 
 T = TypeVar("T")
+
+_VALIDATED = Kept(
+    ("status", "error_code", "error_description"),
+    f"excluded.status = '{TO_BE_VALIDATED}'",
+)
+"""A process that tells an end again does not undo what a validator has done since."""
 
 
 @dataclass(slots=True)
@@ -50,7 +57,7 @@ class Batch:
         """Write everything, in the caller's transaction."""
         replace_rows(connection, schema.jobs, list(self.jobs.values()))
         replace_rows(connection, schema.sessions, list(self.sessions.values()))
-        replace_many(connection, schema.files, self.files, ("session_id", "id"))
+        replace_many(connection, schema.files, self.files, ("session_id", "id"), _VALIDATED)
         if self.events:
             connection.execute(insert(schema.events), self.events)
         if self.deliveries:

@@ -45,10 +45,17 @@ def find_sessions(
 
 
 def find_files(
-    connection: Connection, wanted: FileTransferFilter, after: int, upto: int, limit: int
+    connection: Connection,
+    wanted: FileTransferFilter,
+    after: int,
+    upto: int | None,
+    limit: int,
+    *besides: ColumnElement[bool],
 ) -> tuple[list[FileRecord], int]:
-    """See `central.ports.Store.files`."""
-    conditions = [files.c.change > after, files.c.change <= upto, *_values(wanted, _FILE_VALUES)]
+    """See `central.ports.Store.files`; `upto` None is no bound, `besides` are further conditions."""
+    conditions = [files.c.change > after, *besides, *_values(wanted, _FILE_VALUES)]
+    if upto is not None:
+        conditions.append(files.c.change <= upto)
     conditions += _dates(wanted, _FILE_DATES)
     if wanted.filename_filter is not None:
         conditions.append(func.matches(wanted.filename_filter, files.c.path))

@@ -17,6 +17,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    text,
 )
 
 VERSION = 1
@@ -98,6 +99,25 @@ files = Table(
     Index("files_session", "session_id", "change"),
     # A process that tells an end again after a restart tells of the same file.
     Index("files_id", "session_id", "id", unique=True),
+)
+
+files_to_be_validated = Index(
+    "files_to_be_validated",
+    files.c.change,
+    sqlite_where=text("status = 'to_be_validated'"),
+    postgresql_where=text("status = 'to_be_validated'"),
+)
+"""Few files among many: a validator that asks must not make the store look at all of them."""
+
+validations = Table(
+    "validations",
+    metadata,
+    # A file that was claimed; the row stays when it has been validated, so that a report may be said again.
+    Column("local_id", _Id, primary_key=True, autoincrement=False),
+    Column("validator", Text, nullable=False),
+    # When the claim ends unless the validator reports; null once the file has been validated.
+    Column("due", Float),
+    Index("validations_due", "due"),
 )
 
 subscriptions = Table(

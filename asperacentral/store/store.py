@@ -31,17 +31,18 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from asperacentral.central import patterns
 from asperacentral.central.errors import Unavailable
-from asperacentral.central.futures import failed
+from asperacentral.central.futures import chain, failed, then
 from asperacentral.central.job import Job
 from asperacentral.central.model import DeadLetters, FileRecord, SessionRecord, Subscription
-from asperacentral.central.ports import Write
+from asperacentral.central.ports import Claim, Write
 from asperacentral.central.query import FileTransferFilter, SessionFilter
+from asperacentral.central.validation import Refusal, Report
 from asperacentral.observers.outbox import Delivery
-from asperacentral.store import dead_letters, queries, rows, schema
+from asperacentral.store import dead_letters, queries, rows, schema, validation
 from asperacentral.store.batch import Batch
 from asperacentral.store.buffer import Buffer
 from asperacentral.store.seal import Seal, SealBroken
-from asperacentral.store.writer import FromThread, Item, Writer
+from asperacentral.store.writer import WRITES, FromThread, Item, Writer
 
 log = logging.getLogger(__name__)
 
@@ -161,6 +162,35 @@ class Store:
     def _sealed(self, job: Job) -> bytes | None:
         """An ended job needs its secrets no more: they leave the store with it."""
         return None if job.over else self._seal.close(job.order.secrets())
+
+    # -- validation --------------------------------------------------------------------------------------------
+
+    def claim_files(
+        self, wanted: FileTransferFilter, after: int, limit: int, claim: Claim
+    ) -> Future[tuple[Sequence[FileRecord], int]]:
+        """See `central.ports.Store`."""
+        return self._work(lambda connection: validation.claim(connection, wanted, after, limit, claim))
+
+    def report_files(self, reports: Sequence[Report], claim: Claim) -> Future[Sequence[Refusal]]:
+        """See `central.ports.Store`."""
+        return self._work(lambda connection: validation.report(connection, reports, claim))
+
+    def release_files(self, now: float, limit: int, first_change: int) -> Future[tuple[int, float | None]]:
+        """See `central.ports.Store`."""
+        return self._work(lambda connection: validation.release(connection, now, limit, first_change))
+
+    def sessions_in_validation(self, validator: str) -> Future[Sequence[str]]:
+        """See `central.ports.Store`."""
+        return chain(self.barrier(), lambda _: self._read(lambda c: validation.sessions(c, validator)))
+
+    def _work(self, function: Callable[[Connection], T]) -> Future[T]:
+        """Have the writer do this, durably, after everything written before."""
+        results: list[T] = []
+        done: Future[None] = Future()
+        self._writer.put(
+            Item(None, True, True, done, work=lambda connection: results.append(function(connection)))
+        )
+        return then(done, lambda _: results[-1])
 
     def barrier(self) -> Future[None]:
         """See `central.ports.Store`."""
@@ -332,6 +362,8 @@ class Store:
             some = (
                 select(schema.files.c.local_id).where(schema.files.c.session_id.in_(old)).limit(PURGE_CHUNK)
             )
+            with connection.begin():
+                validation.purge(connection, old)
             while True:
                 with connection.begin():
                     if not connection.execute(
@@ -352,6 +384,9 @@ class Store:
             raise ValueError("it is the database of another program; move it away, or name another path")
         schema.metadata.create_all(self._engine)
         with self._engine.begin() as connection:
+            schema.files_to_be_validated.create(
+                connection, checkfirst=True
+            )  # A store from before it has none.
             value = connection.execute(
                 select(schema.meta.c.value).where(schema.meta.c.name == "version")
             ).scalar()
@@ -394,7 +429,9 @@ def _engine(path: Path | None, options: StoreOptions) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
+        # Who reads first and then writes must be the only writer from the start.
+        writes = connection.get_execution_options().get(WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
 

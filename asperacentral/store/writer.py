@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from asperacentral.central.errors import Unavailable
@@ -26,6 +26,9 @@ MAX_BATCH = 2_000
 RETRY_INTERVAL = 0.5
 """Seconds until a failed commit is tried again."""
 
+WRITES = "asperacentral_writes"
+"""The option of a connection whose transaction is to take the lock for writing when it begins."""
+
 FromThread = Callable[..., object]
 
 
@@ -33,13 +36,15 @@ FromThread = Callable[..., object]
 class Item:
     """One caller's rows. `durable`: synced to disk when done. `give_up`: fails rather than waits.
 
-    `batch` is None for a barrier, which only wants to know that everything before it has been tried.
+    `batch` is None for a barrier, which only wants to know that everything before it has been tried. `work` is done
+    after it, with everything before written, in the same transaction; more than once if a commit fails.
     """
 
     batch: Batch | None
     durable: bool
     give_up: bool
     done: Future[None]
+    work: Callable[[Connection], None] | None = None
 
 
 class Writer:
@@ -122,13 +127,18 @@ class Writer:
                 return
 
     def _commit(self, items: list[Item]) -> None:
-        batch = Batch()
-        for item in items:
-            if item.batch is not None:
-                batch.add(item.batch)
         with self._engine.connect() as connection:
+            connection.execution_options(**{WRITES: any(item.work is not None for item in items)})
             self._set_durable(connection, any(item.durable for item in items))
             with connection.begin():
+                batch = Batch()
+                for item in items:
+                    if item.batch is not None:
+                        batch.add(item.batch)
+                    if item.work is not None:
+                        batch.execute(connection)
+                        batch = Batch()
+                        item.work(connection)
                 batch.execute(connection)
 
     def _failed(self, items: list[Item], error: OperationalError) -> list[Item]:
@@ -140,7 +150,7 @@ class Writer:
                 self._call_from_thread(self._on_failure)
         left = []
         for item in items:
-            if item.batch is None:
+            if item.batch is None and item.work is None:
                 self._call_from_thread(_complete, item.done)
             elif item.give_up:
                 self._fail(item, f"the store cannot be written: {_short(error)}")

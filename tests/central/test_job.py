@@ -69,8 +69,9 @@ def test_a_session_under_way_ends_the_same_paused_or_not(event: SessionEvent) ->
     assert SESSION_TABLE["running", event] == SESSION_TABLE["paused", event]
 
 
-def test_file_transfers_end_completed_or_in_error() -> None:
-    assert {"running", "completed", "error"} == transfer.STATES
+def test_file_transfers_end_completed_or_in_error_with_validation_or_without() -> None:
+    assert {"running", "completed", "error", "to_be_validated", "validating"} == transfer.STATES
+    assert {"completed", "error"} == transfer.STATES - {state for state, _ in transfer.TABLE}
 
 
 @given(st.integers(0, 100_000), st.integers(0, 100_000), st.integers(1, 300))

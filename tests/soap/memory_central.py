@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -42,6 +43,7 @@ from asperacentral.central.query import (
     Page,
     SessionFilter,
 )
+from asperacentral.central.validation import Refusal, Report, Standing, refusal
 
 NOW = 1_795_000_000.0
 JOB = "5f4c1f6e-0000-4000-8000-000000000001"
@@ -145,6 +147,8 @@ class MemoryCentral:
         ]
         self.subscriptions: dict[str, Subscription] = {}
         self.dead_letters = [dead_letter(number) for number in (7, 9, 12)]
+        self.claimed: dict[tuple[str, str], str] = {}
+        self.reports: list[tuple[str, Report]] = []
         self.submitted: list[tuple[str, str]] = []
         self.cancelled: list[str] = []
         self.paused: list[str] = []
@@ -315,7 +319,12 @@ class MemoryCentral:
         self.filters.append(wanted)
         if wanted.iteration_token == "other filter":
             return _failed(errors.FilterChanged())
-        found = [each for each in self.files if not wanted.filepath or each.path in wanted.filepath]
+        found = [
+            each
+            for each in self.files
+            if (not wanted.filepath or each.path in wanted.filepath)
+            and (not wanted.transfer_status or each.status in wanted.transfer_status)
+        ]
         limit = min(wanted.max_results or DEFAULT_RESULTS, MAX_RESULTS)
         return self._done(Page(tuple(found[:limit]), max(0, len(found) - limit), "position-2"))
 
@@ -325,6 +334,42 @@ class MemoryCentral:
             return sessions  # type: ignore[return-value]
         page, files = sessions.result(), self.query_files(wanted).result()
         return self._done(InfoPage(page.items, files.items, page.remaining + files.remaining, "position-3"))
+
+    def query_sessions_in_validation(
+        self, validator: str, wanted: SessionFilter
+    ) -> Future[Page[SessionRecord]]:
+        return self.query_sessions(wanted)
+
+    def claim_files(self, validator: str, wanted: FileTransferFilter) -> Future[Page[FileRecord]]:
+        """What is to be validated is the validator's."""
+        page = self.query_files(replace(wanted, transfer_status=("to_be_validated",)))
+        if page.exception() is None:
+            for file in page.result().items:
+                file.status = "validating"
+                file.touched(file.change + 1)
+                self.claimed[file.session_id, file.id] = validator
+        return page
+
+    def claim_info(self, validator: str, wanted: FileTransferFilter) -> Future[InfoPage]:
+        page = self.claim_files(validator, wanted).result()
+        owners = {file.session_id for file in page.items}
+        sessions = tuple(each for each in self.sessions if each.id in owners)
+        return self._done(InfoPage(sessions, page.items, page.remaining, "position-4"))
+
+    def report_validation(self, validator: str, reports: Sequence[Report]) -> Future[tuple[Refusal, ...]]:
+        self._check()
+        self.reports += [(validator, report) for report in reports]
+        refusals = []
+        for each in reports:
+            place = (each.session_id, each.file_id)
+            found = next((file for file in self.files if (file.session_id, file.id) == place), None)
+            standing = Standing(found.status, self.claimed.get(place)) if found else None
+            reason = refusal(standing, validator, each.status)
+            if reason is not None:
+                refusals.append(Refusal(*place, reason))
+            elif found is not None:
+                found.status = each.status
+        return self._done(tuple(refusals))
 
     # --- helpers
 
