@@ -151,19 +151,23 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
 
     A file that was named must be readable, one that was only looked for may be missing. Raises ConfigError.
     """
+    found = read_tree(path, environ)
+    return defaults(_user_prefix(environ)) if found is None else _from_tree(*found)
+
+
+def read_tree(path: Path | None, environ: Mapping[str, str]) -> tuple[Path, etree._Element] | None:
+    """The file that `load` reads, and its `<CONF>` element; None when there is no file. Raises ConfigError."""
     named = path or (Path(environ["ASPERA_CONF"]) if environ.get("ASPERA_CONF") else None)
     for candidate in (named,) if named else SEARCH:
         file = Path(os.path.normpath(candidate.absolute()))  # resolve() would follow links to another prefix
         try:
-            text = file.read_bytes()
+            return file, _parse(file.read_bytes(), file)
         except (FileNotFoundError, NotADirectoryError) as error:
             if named:
                 raise ConfigError(file, None, "", f"cannot be read: {error.strerror}") from None
         except OSError as error:
             raise ConfigError(file, None, "", f"cannot be read: {error.strerror}") from None
-        else:
-            return _from_text(text, file)
-    return defaults(_user_prefix(environ))
+    return None
 
 
 def defaults(prefix: Path) -> Settings:
@@ -191,8 +195,7 @@ def _prefix_of(file: Path) -> Path:
     return folder
 
 
-def _from_text(text: bytes, file: Path) -> Settings:
-    root = _parse(text, file)
+def _from_tree(file: Path, root: etree._Element) -> Settings:
     reading = _Reading(file)
     if root.get("version") != "2":
         reading.warn(root, '<CONF> should say version="2"; read as if it did')

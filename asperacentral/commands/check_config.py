@@ -12,12 +12,15 @@ from asperacentral import config
 from asperacentral.commands.terminal import Terminal, table
 from asperacentral.config import ConfigError, Settings
 from asperacentral.config_table import NOT_IN_EFFECT, OPTIONS
+from asperacentral.openascp import policy_conf
+from asperacentral.openascp.policy_conf import ServerPolicy
 
 HELP = "explain a configuration file: values, sources, what is unknown"
 
 DESCRIPTION = """\
 Read a configuration as the daemon would and show every option with the value in effect, where it is from
-(FILE:LINE or default), whether it has an effect, the paths that follow, and what was passed over as unknown.
+(FILE:LINE or default), whether it has an effect, the paths that follow, what was passed over as unknown, and what
+the server half lets users do.
 The exit status is 1, with one line that tells file, line and reason, when a daemon would not start with it.
 
 Examples:
@@ -40,17 +43,18 @@ def run(args: argparse.Namespace) -> int:
     """0 when a daemon would take the file, 1 with one line if not."""
     try:
         settings = config.load(args.config, os.environ)
+        policy = policy_conf.load(args.config, os.environ)
     except ConfigError as error:
         print(f"asperacentral: {error}", file=sys.stderr)
         return 1
     terminal = Terminal(sys.stdout)
-    for line in explanation(settings):
+    for line in explanation(settings, policy):
         terminal.line(line)
     return 0
 
 
-def explanation(settings: Settings) -> Iterator[str]:
-    """The lines that tell everything about the settings."""
+def explanation(settings: Settings, policy: ServerPolicy) -> Iterator[str]:
+    """The lines that tell everything about the settings, and what the server half lets users do."""
     yield f"file    {settings.file or 'none; these are the defaults'}"
     yield f"prefix  {settings.prefix}"
     rows = []
@@ -66,7 +70,10 @@ def explanation(settings: Settings) -> Iterator[str]:
     yield ""
     yield from table(("PATH", "WHERE"), _paths(settings))
     yield ""
-    yield from settings.warnings or ("Nothing was passed over.",)
+    yield "What openascp --server lets users do; a user's own values count before a group's, and those before all's:"
+    yield from table(("WHO", "ELEMENT", "VALUE", "SOURCE"), list(policy_conf.explained(policy)))
+    yield ""
+    yield from (*settings.warnings, *policy.warnings) or ("Nothing was passed over.",)
 
 
 def _paths(settings: Settings) -> list[tuple[str, str]]:

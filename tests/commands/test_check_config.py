@@ -97,3 +97,35 @@ def test_the_store_is_said_to_be_in_memory_when_it_is_disabled(
         tmp_path, "<central_server><persistent_store>disable</persistent_store></central_server>", capsys
     )
     assert re.search(r"^store +in memory$", out, re.MULTILINE)
+
+
+def test_what_users_may_do_is_explained_without_keys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, _ = checked(
+        tmp_path,
+        "<default><authorization><token><encryption_key>0123456789abcdef</encryption_key></token></authorization>"
+        "</default>\n<aaa><realms><realm><users><user><name>xfer</name>\n"
+        "<authorization><transfer><in><value>token</value></in></transfer></authorization>"
+        "<transfer><protocol/></transfer></user></users></realm></realms></aaa>",
+        capsys,
+    )
+    file = tmp_path / "etc" / "aspera.conf"
+    assert status == 0
+    assert re.search(rf"^ *user xfer +<authorization/transfer/in/value> +token +{file}:4$", out, re.M)
+    assert re.search(r"everybody +<file_system/access/paths/path/absolute> +- +default", out)
+    assert re.search(rf"everybody +<authorization/token/encryption_key> +\(set\) +{file}:2", out)
+    assert "0123456789abcdef" not in out
+    assert f"{file}:4: user xfer: <transfer/protocol> has no effect in this server; passed over" in out
+
+
+def test_a_mistake_in_what_users_may_do_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, err = checked(
+        tmp_path,
+        "<default><transfer><encryption><allowed_cipher>des</allowed_cipher></encryption></transfer></default>",
+        capsys,
+    )
+    assert status == 1
+    assert f"{tmp_path / 'etc' / 'aspera.conf'}:2: <transfer/encryption/allowed_cipher>" in err
