@@ -43,10 +43,11 @@ class _Bad(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ReadOrder:
-    """An order and the paths of the elements that were skipped as unknown."""
+    """An order, the paths of the elements that were skipped as unknown, and the job it is for if it names one."""
 
     order: Order
     skipped: tuple[str, ...]
+    job_id: str = ""
 
 
 def _text(value: str) -> str:
@@ -264,7 +265,17 @@ def read_order(definition: str) -> ReadOrder:
         _take(path, (element.text or "").strip(), groups)
     order = _build(groups)
     _check(order, groups)
-    return ReadOrder(order, tuple(skipped))
+    return ReadOrder(order, tuple(skipped), _job_id(root))
+
+
+def _job_id(root: Element) -> str:
+    """The attribute JobId, with our namespace, any other or none; empty without it."""
+    given = {value.strip() for name, value in root.attrib.items() if name.rpartition("}")[2] == "JobId"}
+    if len(given) > 1:
+        raise JobFormatInvalid("JobId: given more than once")
+    if "" in given:
+        raise JobFormatInvalid("JobId: is empty")
+    return given.pop() if given else ""
 
 
 def _parse(definition: str) -> Element:

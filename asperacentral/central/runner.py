@@ -24,10 +24,12 @@ from asperacentral.central.recording import Recording
 from asperacentral.central.session import Changes, Session, SessionEvent
 from asperacentral.central.sessions import SessionTable
 from asperacentral.central.stamps import Stamps
+from asperacentral.central.steering import Steering
 from asperacentral.central.subscriptions import Addressed, Subscriptions
 from asperacentral.fasp.management import Message, MessageType
 
 if TYPE_CHECKING:
+    from asperacentral.central.order import Order
     from asperacentral.fasp.manager import SessionEnding
 
 log = logging.getLogger(__name__)
@@ -81,6 +83,9 @@ class Runner:
         self._dirty: set[str] = set()
         self._ended_files = Gathered(clock, self.write_files)
         self._stopping = False
+        self._steering = Steering(
+            transfers, lambda record: self._write(self._session_write(record)), self._note
+        )
 
     # -- life of the daemon ------------------------------------------------------------------------------------
 
@@ -119,6 +124,24 @@ class Runner:
         self._enqueue(job)
         self._pump()
 
+    def renew(self, job: Job, order: Order) -> Future[None]:
+        """Give an open job another order: its rates steer the session under way, all else is for the next one.
+
+        Done when the order is on disk; fails with Unavailable, and the job keeps its order, when that cannot be.
+        """
+        former, job.order = job.order, order
+        written = self._store.write(Write(jobs=(job,)), durable=True, give_up=True)
+
+        def settle(ready: Future[None]) -> None:
+            session = self.sessions.get(job.session_id)
+            if ready.exception() is None and session is not None:
+                self._steering.follow(session.record, job)
+            elif ready.exception() is not None and job.order is order:
+                job.order = former
+
+        written.add_done_callback(settle)
+        return written
+
     def cancel(self, job: Job) -> Future[None]:
         """Stop the job for good."""
         job.cancelled = True
@@ -150,29 +173,20 @@ class Runner:
 
     def pause_session(self, session: Session) -> Future[None]:
         """Target rate to 0, remembering the former."""
-        record = session.record
-        if record.target_rate > 0:
-            record.resume_rate = record.target_rate
-        self._transfers.control_job(record.id, target_rate=0)
-        return self._write(self._session_write(record))
+        return self._steering.pause(session.record)
 
     def resume_session(self, session: Session) -> Future[None]:
         """The target rate from before the pause, or else the order's."""
-        record = session.record
-        job = self.jobs.get(record.job_id or "")
-        rate = record.resume_rate or (launch.target_rate(job.order) if job else record.target_rate)
-        if record.resume_rate or record.status == "paused":
-            record.resume_rate = None
-            self._transfers.control_job(record.id, target_rate=rate)
-        return self._write(self._session_write(record))
+        return self._steering.resume(session.record, self.jobs.get(session.record.job_id or ""))
 
     def cap(self, record: SessionRecord, cap: int) -> None:
         """Set a running session's bandwidth cap (Kbps, 0 = none); its target rate never exceeds it."""
-        record.bandwidth_cap = cap if cap < launch.NO_CAP else 0
+        self._steering.cap(record, cap)
+
+    def _note(self, record: SessionRecord) -> None:
+        """The record changed and is to be written with the next counters."""
         record.touched(self._stamps.next_change())
         self._dirty.add(record.id)
-        if record.bandwidth_cap and record.target_rate > record.bandwidth_cap:
-            self._transfers.control_job(record.id, target_rate=record.bandwidth_cap)
 
     # -- what the FASP Manager tells ---------------------------------------------------------------------------
 

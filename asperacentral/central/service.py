@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TypeVar
 
-from asperacentral.central import launch
+from asperacentral.central import launch, resubmission
 from asperacentral.central.errors import (
     InvalidValue,
     JobFormatInvalid,
@@ -36,7 +36,7 @@ from asperacentral.central.model import (
     SessionRecord,
     Subscription,
 )
-from asperacentral.central.order_reader import read_order
+from asperacentral.central.order_reader import ReadOrder, read_order
 from asperacentral.central.ports import Clock, Notifications, Store, Transfers, Write
 from asperacentral.central.queries import Queries
 from asperacentral.central.query import FileTransferFilter, InfoPage, Page, SessionFilter
@@ -154,17 +154,16 @@ class Central:
                 raise JobSubmissionError(
                     "FileParameters/PostTransferValidation: not possible, the persistent store is disabled"
                 )
+            if read.job_id:
+                return self._resubmit(read)
             if len(self.runner.jobs) >= MAX_OPEN_JOBS:
                 raise JobSubmissionError(f"{MAX_OPEN_JOBS} jobs are open already; try again later")
-        except JobSubmissionError as error:
+        except (JobFormatInvalid, JobSubmissionError) as error:
             log.info("an order was refused: %s", error)
             raise
         now = self._clock.seconds()
         job = Job(id=str(uuid.uuid4()), order=order, created=now, due=now)
-        for element in read.skipped:
-            log.info("job %s: element %s is unknown and skipped", job.id, element)
-        for element in launch.without_effect(order):
-            log.info("job %s: %s has no effect in this version", job.id, element)
+        _log_what_is_left_out(job.id, read)
         events = self._subscriptions.events("job", "Waiting", job.id, job.view())
         written = self._store.write(Write(jobs=(job,), events=events), durable=True, give_up=True)
 
@@ -175,6 +174,19 @@ class Central:
             return JobResult(JOB_TYPE, job.id)
 
         return _explain(then(written, accepted))
+
+    def _resubmit(self, read: ReadOrder) -> Future[JobResult]:
+        job = self.runner.jobs.get(read.job_id)
+        if job is None:
+            return then(self._store.job(read.job_id), lambda stored: _not_open(stored, read.job_id))
+        resubmission.check(job, read.order)
+        _log_what_is_left_out(job.id, read)
+
+        def changed(_: None) -> JobResult:
+            log.info("job %s: has another order", read.job_id)
+            return JobResult(JOB_TYPE, read.job_id)
+
+        return _explain(then(self.runner.renew(job, read.order), changed))
 
     def list_jobs(self) -> tuple[str, ...]:
         """See `api.CentralService`."""
@@ -380,6 +392,19 @@ def _job(stored: Job | None, job_id: str) -> Job:
     if stored is None:
         raise JobNotFound(job_id)
     return stored
+
+
+def _not_open(stored: Job | None, job_id: str) -> JobResult:
+    error = resubmission.unknown(job_id) if stored is None else resubmission.ended(job_id)
+    log.info("an order was refused: %s", error)
+    raise error
+
+
+def _log_what_is_left_out(job_id: str, read: ReadOrder) -> None:
+    for element in read.skipped:
+        log.info("job %s: element %s is unknown and skipped", job_id, element)
+    for element in launch.without_effect(read.order):
+        log.info("job %s: %s has no effect in this version", job_id, element)
 
 
 def _session(stored: SessionRecord | None, session_id: str) -> SessionRecord:
