@@ -28,9 +28,10 @@ from asperacentral.daemonize import StartError
 from asperacentral.fasp.manager import Program, SessionManager
 from asperacentral.observers.sender import Notifier
 from asperacentral.soap.notifications import render_notification
-from asperacentral.soap.site import make_site
+from asperacentral.soap.site import soap_face
 from asperacentral.store.store import Store, StoreError, StoreOptions
 from asperacentral.waiting import deferred
+from asperacentral.web.site import make_site
 
 if TYPE_CHECKING:
     from twisted.internet.tcp import Port
@@ -117,13 +118,9 @@ class CentralDaemon:
             raise StartError(f"cannot listen for transfer processes: {error}") from None
         self._notifier.start()
         self.central.start()
-        site = make_site(
-            self.central,
-            reactor=self._reactor,
-            max_body=settings.max_body,
-            strict=settings.schema_validation == "strict",
-            recorder=self._recorder,
-        )
+        strict = settings.schema_validation == "strict"
+        soap = soap_face(self.central, strict=strict, recorder=self._recorder)
+        site = make_site([soap], reactor=self._reactor, max_body=settings.max_body)
         try:
             self._soap = self._reactor.listenTCP(
                 settings.port, site, backlog=settings.backlog, interface=settings.address

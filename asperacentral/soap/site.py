@@ -1,4 +1,4 @@
-"""The SOAP face, put together: `make_site` builds the site that a daemon or a test listens with."""
+"""The SOAP face, put together: `soap_face` gives what it serves."""
 
 from __future__ import annotations
 
@@ -8,34 +8,26 @@ from asperacentral.central.api import CentralService
 from asperacentral.soap import faspsession200601, faspsession200911, iscptransfer, jobnet, transfer201210
 from asperacentral.soap.contract_files import contract_files
 from asperacentral.soap.faults import CLIENT, SoapFault, render_fault
-from asperacentral.soap.http import LimitedSite
-from asperacentral.soap.resources import ContractFile, Directory, EndpointResource, Recorder
+from asperacentral.soap.resources import XML, ContractFile, EndpointResource, Recorder
 from asperacentral.soap.schema import ContractSchema
 from asperacentral.soap.service import Dispatcher
+from asperacentral.web.resources import Directory
+from asperacentral.web.site import Face
 
 ENDPOINTS = tuple(
     module.ENDPOINT for module in (jobnet, iscptransfer, faspsession200601, faspsession200911, transfer201210)
 )
 """The five services of the contract (§1)."""
 
+HINT = "SOAP services are at /services/soap/<NAME>"
 
-def make_site(
-    service: CentralService,
-    *,
-    max_body: int = 1 << 20,
-    request_deadline: float = 30,
-    max_connections: int = 1000,
-    per_address: int = 500,
-    strict: bool = False,
-    recorder: Recorder | None = None,
-    reactor: Any,
-) -> LimitedSite:
-    """The site of the SOAP face.
 
-    `max_body` is in bytes; `request_deadline` in seconds, for a request to come whole, again for the service to
-    answer it, and again for the answer to be taken. With `strict`, requests must be valid by the contract's XSD
-    files; without, what is unknown is skipped. A `recorder` is told of every exchange. The service is called, and
-    its Futures must complete, in the reactor's thread.
+def soap_face(service: CentralService, *, strict: bool = False, recorder: Recorder | None = None) -> Face:
+    """What the SOAP face serves.
+
+    With `strict`, requests must be valid by the contract's XSD files; without, what is unknown is skipped. A
+    `recorder` is told of every exchange. The service is called, and its Futures must complete, in the reactor's
+    thread.
     """
     files = contract_files()
     dispatcher = Dispatcher(service, ENDPOINTS)
@@ -46,18 +38,15 @@ def make_site(
         for each in ENDPOINTS
     }
     # The files are beside the endpoints too, since a WSDL got by ?wsdl names its XSD files relative to there.
-    root = Directory(
+    return Face(
         {
-            "services": Directory({"soap": Directory(shown | endpoints)}),
-            "console": Directory({"services": Directory({"soap": Directory(shown)})}),
-        }
+            "services/soap": Directory(shown | endpoints, HINT),
+            "console/services/soap": Directory(shown, HINT),
+        },
+        _refusal,
+        HINT,
     )
-    return LimitedSite(
-        root,
-        max_body=max_body,
-        request_deadline=request_deadline,
-        max_connections=max_connections,
-        per_address=per_address,
-        refusal=lambda reason: render_fault(SoapFault(CLIENT, f"the message was refused: {reason}")),
-        reactor=reactor,
-    )
+
+
+def _refusal(reason: str) -> tuple[bytes, bytes]:
+    return XML, render_fault(SoapFault(CLIENT, f"the message was refused: {reason}"))

@@ -12,7 +12,8 @@ import pytest
 from twisted.internet import reactor as installed_reactor
 from twisted.internet.threads import blockingCallFromThread
 
-from asperacentral.soap.site import make_site
+from asperacentral.soap.site import soap_face
+from asperacentral.web.site import make_site
 from tests.recording import IN_PROCESS
 from tests.soap.memory_central import MemoryCentral
 
@@ -118,9 +119,10 @@ def serve(running_reactor: Any) -> Iterator[Callable[..., Server]]:
     """Start a site with the given limits; it stops with the test."""
     listening: list[Any] = []
 
-    def start(central: MemoryCentral | None = None, **options: Any) -> Server:
+    def start(central: MemoryCentral | None = None, *, strict: bool = False, **options: Any) -> Server:
         central = central or MemoryCentral()
-        site = make_site(central, reactor=running_reactor, recorder=IN_PROCESS, **options)
+        soap = soap_face(central, strict=strict, recorder=IN_PROCESS)
+        site = make_site([soap], reactor=running_reactor, **options)
         port = blockingCallFromThread(running_reactor, _listen, running_reactor, site)
         listening.append(port)
         return Server(port.getHost().port, central)

@@ -1,8 +1,8 @@
-"""The HTTP server below the SOAP face, with every limit that keeps a hostile client cheap.
+"""The HTTP server below the faces, with every limit that keeps a hostile client cheap.
 
 Bodies are limited in size whether their length is declared or not, connections in number, in all and per address, and
-the coming of a request and the leaving of its answer each have a deadline. Knows nothing of SOAP but that a refusal has
-a body of its own.
+the coming of a request and the leaving of its answer each have a deadline. Knows of the faces only that a refusal has
+a body in the form of each.
 """
 
 # Method names are twisted's, and its classes are only partly typed.
@@ -126,9 +126,11 @@ class LimitedChannel(HTTPChannel):
     def refuse(self, status: bytes) -> None:
         """Answer a request that is not read to its end, and close."""
         self._refused = True
-        text = self.site.refusal(status.partition(b" ")[2].decode())
+        # Twisted keeps the address here until the request is complete, and nowhere else.
+        path: bytes = getattr(self, "_path", b"").partition(b"?")[0]
+        content_type, text = self.site.refusal(status.partition(b" ")[2].decode(), path)
         self.transport.write(
-            b"HTTP/1.1 " + status + b"\r\nConnection: close\r\nContent-Type: text/xml; charset=utf-8\r\n"
+            b"HTTP/1.1 " + status + b"\r\nConnection: close\r\nContent-Type: " + content_type + b"\r\n"
             b"Content-Length: " + str(len(text)).encode() + b"\r\n\r\n" + text
         )
         # A connection closed with unread bytes is reset, which can take the answer with it: close one way only.
@@ -168,7 +170,7 @@ class LimitedSite(server.Site):
         request_deadline: float,
         max_connections: int,
         per_address: int,
-        refusal: Callable[[str], bytes],
+        refusal: Callable[[str, bytes], tuple[bytes, bytes]],
         reactor: Any,
     ) -> None:
         super().__init__(root, requestFactory=LimitedRequest, timeout=IDLE, reactor=reactor)
