@@ -89,7 +89,7 @@ class Exchange(ABC):
         self._deadline = None
         self._send(self.failed(LateError()))
 
-    def _fail(self, failure: Failure) -> None:
+    def _fail(self, failure: Any) -> None:
         self._send(self.failed(failure.value))
 
     def _left(self, _reason: Failure) -> None:
