@@ -31,10 +31,23 @@ _LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 class Root:
     """The folder that is never left. `texts` are its absolute names: what an absolute link may begin with."""
 
-    def __init__(self, folder: bytes, *, use_openat2: bool = True) -> None:
-        self.descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        self.texts = tuple(dict.fromkeys((os.path.realpath(folder), os.path.abspath(folder))))
+    def __init__(self, descriptor: int, texts: tuple[bytes, ...], *, use_openat2: bool = True) -> None:
+        self.descriptor = descriptor
+        self.texts = texts
         self._kernel = use_openat2 and kernel.has_openat2()
+
+    @classmethod
+    def of(cls, folder: bytes, *, use_openat2: bool = True) -> Root:
+        """The root at this place. OSError when there is no such folder."""
+        descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        texts = tuple(dict.fromkeys((os.path.realpath(folder), os.path.abspath(folder))))
+        return cls(descriptor, texts, use_openat2=use_openat2)
+
+    def below(self, path: bytes) -> Root:
+        """A narrower root: the folder `path`, which must not be a link itself."""
+        descriptor = self.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
+        texts = tuple(text.rstrip(b"/") + b"/" + path for text in self.texts)
+        return Root(descriptor, texts, use_openat2=self._kernel)
 
     def open(self, path: bytes, flags: int, mode: int = 0o666) -> int:
         """A descriptor of `path` (as `names.checked` returns it; empty = the root), opened as os.open does.
@@ -65,16 +78,16 @@ class Root:
             raise BadPathError("a link cannot hold a NUL character")
         above = [] if text.startswith(b"/") else parts_of(path)[:-1]
         with Walk(self) as walk:
-            walk.names_of([*above, *self.below(text).split(b"/")])
+            walk.names_of([*above, *self.inside(text).split(b"/")])
 
-    def below(self, text: bytes) -> bytes:
+    def inside(self, text: bytes) -> bytes:
         """What is left of a link's text when an absolute one is taken from the root on."""
         if not text.startswith(b"/"):
             return text
         for root in self.texts:
-            inside = root.rstrip(b"/") + b"/"
-            if (text + b"/").startswith(inside):
-                return text[len(inside) :]
+            prefix = root.rstrip(b"/") + b"/"
+            if (text + b"/").startswith(prefix):
+                return text[len(prefix) :]
         raise BadPathError(_OUTSIDE)
 
 
@@ -188,7 +201,7 @@ class Walk:
         if self._links > MOST_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         if text.startswith(b"/"):
-            text = self._root.below(text)
+            text = self._root.inside(text)
             self._return_to_root()
         if len(text) + sum(map(len, self._todo)) > LONGEST:
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))

@@ -45,7 +45,7 @@ def confined(root: bytes | None, *, use_openat2: bool = True) -> Files:
 
     Without `use_openat2` all ways are walked part by part, as on kernels that have no openat2.
     """
-    return _WholeFileSystem() if root is None else _Beneath(Root(root, use_openat2=use_openat2))
+    return _WholeFileSystem() if root is None else _Beneath(Root.of(root, use_openat2=use_openat2))
 
 
 class Files(ABC):
@@ -53,6 +53,8 @@ class Files(ABC):
 
     root: bytes | None
     """The root's absolute name, without links; None for the whole file system."""
+    changeable = True
+    """Whether anything may be made, written, renamed or removed; else that is PermissionError."""
 
     def __enter__(self) -> Files:
         return self
@@ -67,6 +69,14 @@ class Files(ABC):
         """Let go of the root; nothing may be asked any more."""
 
     @abstractmethod
+    def below(self, path: bytes) -> Files:
+        """The folder `path`, which must not be a link itself, as a root of its own."""
+
+    @abstractmethod
+    def named(self, name: bytes) -> bytes:
+        """The path that a name means as a person wrote it: from the root on, wherever it seems to lead."""
+
+    @abstractmethod
     def open(self, path: bytes, flags: int, mode: int = 0o666) -> int:
         """A descriptor, as os.open gives it, closed on exec; links are followed but with O_NOFOLLOW."""
 
@@ -76,11 +86,15 @@ class Files(ABC):
 
     @abstractmethod
     def _place(self, path: bytes) -> contextlib.AbstractContextManager[Place]:
-        """Where the entry `path` is: links on the way are followed, the entry itself is not."""
+        """Where the entry `path`, to be changed, is: links on the way are followed, the entry itself is not."""
 
     @abstractmethod
     def check_link(self, text: bytes, path: bytes) -> None:
         """BadPathError when a link `path` that holds `text` would lead outside."""
+
+    def _may_change(self) -> None:
+        if not self.changeable:
+            raise PermissionError(errno.EACCES, "this user may not change anything")
 
     # Files
 
@@ -139,12 +153,14 @@ class Files(ABC):
         return True
 
     @contextlib.contextmanager
-    def pinned(self, path: bytes, *, follow: bool = True) -> Iterator[bytes]:
+    def pinned(self, path: bytes, *, follow: bool = True, change: bool = False) -> Iterator[bytes]:
         """A name that means this very file while it is held, however folders change: for what needs a name.
 
         Without `follow` the entry itself, to be used with `follow_symlinks=True` all the same: this name is never
-        the link. Extended attributes of a link itself cannot be reached by it.
+        the link. Extended attributes of a link itself cannot be reached by it. Say `change` to change something.
         """
+        if change:
+            self._may_change()
         descriptor = self.open(path, os.O_PATH if follow else _ENTRY)
         try:
             yield b"/proc/self/fd/%d" % descriptor
@@ -153,13 +169,13 @@ class Files(ABC):
 
     def set_mode(self, path: bytes, mode: int) -> None:
         """Permission bits of what `path` leads to."""
-        with self.pinned(path) as name:
+        with self.pinned(path, change=True) as name:
             os.chmod(name, mode)
 
     def set_times(self, path: bytes, accessed: int, modified: int, *, follow: bool = True) -> None:
         """Times in nanoseconds since the epoch."""
         if follow:
-            with self.pinned(path) as name:
+            with self.pinned(path, change=True) as name:
                 os.utime(name, ns=(accessed, modified))
             return
         with self._place(path) as (folder, name):
@@ -168,7 +184,7 @@ class Files(ABC):
     def set_owner(self, path: bytes, user: int, group: int, *, follow: bool = True) -> None:
         """Numbers of user and group; -1 leaves one as it is."""
         if follow:
-            with self.pinned(path) as name:
+            with self.pinned(path, change=True) as name:
                 os.chown(name, user, group)
             return
         with self._place(path) as (folder, name):
@@ -217,8 +233,13 @@ class Files(ABC):
 
     def read_link(self, path: bytes) -> bytes:
         """The text of a link, as it is: it may lead outside, to where nothing will follow it."""
-        with self._place(path) as (folder, name):
-            return os.readlink(name, dir_fd=folder)
+        descriptor = self.open(path, _ENTRY)
+        try:
+            if not stat.S_ISLNK(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "not a link")
+            return os.readlink(b"", dir_fd=descriptor)
+        finally:
+            os.close(descriptor)
 
     def make_link(self, text: bytes, path: bytes) -> None:
         """Make the link `path` that holds `text`. BadPathError when it would lead outside."""
@@ -234,6 +255,12 @@ class _Beneath(Files):
 
     def close(self) -> None:
         os.close(self._root.descriptor)
+
+    def below(self, path: bytes) -> Files:
+        return _Beneath(self._root.below(path))
+
+    def named(self, name: bytes) -> bytes:
+        return beneath_root(name)
 
     def open(self, path: bytes, flags: int, mode: int = 0o666) -> int:
         return self._root.open(path, flags, mode)
@@ -261,6 +288,12 @@ class _WholeFileSystem(Files):
 
     def close(self) -> None:
         pass
+
+    def below(self, path: bytes) -> Files:
+        return _Beneath(Root.of(_possible(path)))
+
+    def named(self, name: bytes) -> bytes:
+        return _possible(name)
 
     def open(self, path: bytes, flags: int, mode: int = 0o666) -> int:
         return os.open(_possible(path), flags | os.O_CLOEXEC, mode)
