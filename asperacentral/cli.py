@@ -33,6 +33,7 @@ COMMANDS = {
     "subscribe": "print the events of jobs or sessions as they come",
     "check-config": "explain a configuration file: values, sources, what is unknown",
     "deadletters": "list, replay or drop notifications that were given up",
+    "token": "make a token that permits a transfer with this server",
     "node": "serve files over SSH to transfers, without an sshd",
 }
 """Each is `asperacentral.commands.NAME`, with _ for -; the line stands in the program's help without importing it."""

@@ -38,6 +38,7 @@ The users file (TOML) has a table for each user:
     docroot = "/srv/alice"                      # default: a folder of the user's name below --docroot
     read = true
     write = true
+    token_key = "token.key"                     # a file: transfers with a token only (asperacentral token), no SFTP
 
 Example:
     asperacentral node --hash-password

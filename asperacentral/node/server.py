@@ -217,8 +217,8 @@ class _Session(SSHServerStreamSession[bytes]):
         return DocrootSFTPServer(cast("asyncssh.SSHServerChannel[bytes]", channel), self._user)
 
     def subsystem_requested(self, subsystem: str) -> bool:
-        """SFTP is the one subsystem."""
-        return self._answer(subsystem == "sftp", f"subsystem {subsystem!r}")
+        """SFTP is the one subsystem; who may transfer with a token only has none, as SFTP knows no tokens."""
+        return self._answer(subsystem == "sftp" and not self._user.token_keys, f"subsystem {subsystem!r}")
 
     def exec_requested(self, command: str) -> bool:
         """No program may be started; a transfer process of the far side would be let in here, by name."""

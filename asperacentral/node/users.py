@@ -6,10 +6,12 @@ authorized_keys = ["ssh-ed25519 AAAA..."]  # or the name of a file in authorized
 docroot = "/srv/alice"                   # relative names start at --docroot; without it: DOCROOT/alice
 read = true
 write = true
+token_key = "token.key"                  # a file; this user transfers with a token only, and has no SFTP
 """
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -20,9 +22,11 @@ from typing import Any
 import asyncssh
 
 from asperacentral.node.passwords import PasswordHash, PasswordHashError, hash_password, read_hash
+from asperacentral.openascp.policy import UserPolicy
+from asperacentral.openascp.token import TokenKeyError, check_key
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,63}")
-_KEYS = frozenset({"password", "authorized_keys", "docroot", "read", "write"})
+_KEYS = frozenset({"password", "authorized_keys", "docroot", "read", "write", "token_key"})
 
 
 class UsersFileError(Exception):
@@ -31,7 +35,10 @@ class UsersFileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """One login. `read` is fetching and listing, `write` is everything that changes something."""
+    """One login. `read` is fetching and listing, `write` is everything that changes something.
+
+    With `token_keys` nothing happens without a token that one of them proves.
+    """
 
     name: str
     docroot: Path
@@ -39,6 +46,19 @@ class User:
     authorized_keys: asyncssh.SSHAuthorizedKeys | None = field(default=None, repr=False)
     read: bool = True
     write: bool = True
+    token_keys: tuple[bytes, ...] = field(default=(), repr=False)
+
+    def policy(self) -> UserPolicy:
+        """What the server half of a transfer lets this user do."""
+        policy = UserPolicy(
+            name=self.name,
+            docroot=os.fsencode(self.docroot),
+            read=self.read,
+            write=self.write,
+            list=self.read,
+            token_keys=self.token_keys,
+        )
+        return policy.with_tokens_only() if self.token_keys else policy
 
 
 Users = Mapping[str, User]
@@ -89,6 +109,7 @@ def _read_user(file: Path, name: str, table: Any, docroot: Path | None) -> User:
         authorized_keys=keys,
         read=_flag(where, table, "read"),
         write=_flag(where, table, "write"),
+        token_keys=_token_keys(where, file, table.get("token_key")),
     )
 
 
@@ -123,6 +144,19 @@ def _authorized_keys(where: str, file: Path, value: Any) -> asyncssh.SSHAuthoriz
         raise UsersFileError(f"{where}.authorized_keys: {value}: {problem.strerror}") from None
     except (ValueError, asyncssh.Error) as problem:
         raise UsersFileError(f"{where}.authorized_keys: {problem}") from None
+
+
+def _token_keys(where: str, file: Path, value: Any) -> tuple[bytes, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, str):
+        raise UsersFileError(f"{where}.token_key: not the name of a file")
+    try:
+        return (check_key((file.parent / Path(value).expanduser()).read_bytes()),)
+    except OSError as problem:
+        raise UsersFileError(f"{where}.token_key: {value}: {problem.strerror}") from None
+    except TokenKeyError as problem:
+        raise UsersFileError(f"{where}.token_key: {value}: {problem}") from None
 
 
 def _docroot(where: str, name: str, value: Any, base: Path | None) -> Path:

@@ -197,3 +197,13 @@ def test_shell_commands_subsystems_terminals_and_forwarding_are_refused(tmp_path
                 assert await sftp.realpath(".") == "/"
 
     asyncio.run(scenario())
+
+
+def test_who_may_transfer_with_a_token_only_has_no_sftp(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        alice = user(docroot_of(tmp_path), token_keys=(b"a key of sixteen bytes or more",))
+        async with running(alice) as node, connect(node) as client:
+            with pytest.raises(asyncssh.ChannelOpenError):
+                await client.start_sftp_client()
+
+    asyncio.run(scenario())

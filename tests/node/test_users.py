@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from asperacentral.node import UsersFileError, one_user, read_users
+from asperacentral.openascp.policy import Authorization
 
 from .support import KEY, PASSWORD, password_hash
 
@@ -96,3 +98,27 @@ def test_one_user_needs_a_folder_and_a_name(tmp_path: Path) -> None:
         one_user("demo", PASSWORD, tmp_path / "absent")
     with pytest.raises(UsersFileError, match="not a user name"):
         one_user("", PASSWORD, tmp_path)
+
+
+def test_a_user_with_a_token_key_transfers_with_tokens_only(tmp_path: Path) -> None:
+    (tmp_path / "token.key").write_text("a key of sixteen bytes or more\n")
+    file = write(
+        tmp_path, f'[users.xfer]\nauthorized_keys = ["{PUBLIC}"]\ntoken_key = "token.key"\nwrite = false\n'
+    )
+    xfer = read_users(file, tmp_path / "root")["xfer"]
+    policy = xfer.policy()
+    assert policy.docroot == os.fsencode(tmp_path / "root" / "xfer")
+    assert policy.incoming.authorization is policy.outgoing.authorization is Authorization.TOKEN
+    assert policy.token_keys == (b"a key of sixteen bytes or more",)
+    assert (policy.read, policy.write) == (True, False)
+    assert "sixteen" not in repr(xfer)
+
+
+@pytest.mark.parametrize(
+    ("key", "said"), [("7", "name of a file"), ('"none"', "No such file"), ('"short"', "16 bytes")]
+)
+def test_a_token_key_that_cannot_be_used_is_told(tmp_path: Path, key: str, said: str) -> None:
+    (tmp_path / "short").write_text("short")
+    file = write(tmp_path, f'[users.xfer]\nauthorized_keys = ["{PUBLIC}"]\ntoken_key = {key}\n')
+    with pytest.raises(UsersFileError, match=said):
+        read_users(file, tmp_path / "root")
