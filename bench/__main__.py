@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import first_byte, push, soap, volume
+from bench import first_byte, push, soap, store, volume
 from bench.report import Report
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
@@ -23,6 +23,7 @@ MEASUREMENTS: dict[
     "first_byte": (first_byte.add_arguments, first_byte.run),
     "push": (push.add_arguments, push.run),
     "volume": (volume.add_arguments, volume.run),
+    "store": (store.add_arguments, store.run),
 }
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 SUBMIT = "/services/soap/Transfer-201210"
+QUERY_NAMESPACE = "urn:Aspera:XML:FASPSessionNET:2009/11:Types"
 QUERY = "/services/soap/FASPSessionNET-200911"
 JOB = "/services/soap/JobNET-200601"
 
-_ENVELOPE = """<?xml version="1.0" encoding="UTF-8"?>
+ENVELOPE = """<?xml version="1.0" encoding="UTF-8"?>
 <soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:ns1="{namespace}"><soapenv:Body>\
 {body}</soapenv:Body></soapenv:Envelope>"""
-LIST_TYPES = _ENVELOPE.format(
+LIST_TYPES = ENVELOPE.format(
     namespace="urn:Aspera:XML:JobNET:2006/01:Types", body="<ns1:ListTypesRequest/>"
 ).encode()
 """The envelope of ListTypes."""
@@ -54,7 +55,7 @@ def submit(definition: str) -> bytes:
         "<ns1:SubmitRequest><Type>Aspera.IScpTransfer</Type>"
         f"<Definition>{escape(definition)}</Definition></ns1:SubmitRequest>"
     )
-    return _ENVELOPE.format(namespace="urn:Aspera:XML:JobNET:2006/01:Types", body=body).encode()
+    return ENVELOPE.format(namespace="urn:Aspera:XML:JobNET:2006/01:Types", body=body).encode()
 
 
 def get_session_info(count: int, *, status: str = "") -> bytes:
@@ -64,7 +65,7 @@ def get_session_info(count: int, *, status: str = "") -> bytes:
         f"<ns1:GetSessionInfoRequest><SessionFilter><MaxResults>{count}</MaxResults>{wanted}"
         "</SessionFilter></ns1:GetSessionInfoRequest>"
     )
-    return _ENVELOPE.format(namespace="urn:Aspera:XML:FASPSessionNET:2009/11:Types", body=body).encode()
+    return ENVELOPE.format(namespace=QUERY_NAMESPACE, body=body).encode()
 
 
 def job_id(answer: bytes) -> str:

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from asperacentral.central.job import Job
 from asperacentral.central.model import DeadLetters, Event, FileRecord, SessionRecord, Subscription
 from asperacentral.central.query import FileTransferFilter, SessionFilter
 from asperacentral.central.validation import Refusal, Report
 from asperacentral.fasp.order import JobOrder
+
+Item = TypeVar("Item")
 
 
 class DelayedCall(Protocol):
@@ -85,6 +87,16 @@ class Claim:
     first_change: int
 
 
+@dataclass(frozen=True, slots=True)
+class Found(Generic[Item]):
+    """Items in the order of their change. `more` is how many are known to follow: at least one if any do, all of
+    them if few do. `reached` is the place in the stream of changes up to which nothing is missing."""
+
+    items: Sequence[Item]
+    more: int
+    reached: int
+
+
 class Store(Protocol):
     """What the rules ask of the store. Futures are completed in the caller's thread, in the order of the calls."""
 
@@ -119,19 +131,22 @@ class Store(Protocol):
 
     def sessions(
         self, wanted: SessionFilter, after: int, upto: int, limit: int, without: Sequence[str]
-    ) -> Future[tuple[Sequence[SessionRecord], int]]:
-        """Matching sessions with after < change <= upto, by change, and how many more than `limit` there are."""
+    ) -> Future[Found[SessionRecord]]:
+        """Matching sessions with after < change <= upto, at most `limit`. Those `without` are left out."""
 
     def files(
         self, wanted: FileTransferFilter, after: int, upto: int, limit: int
-    ) -> Future[tuple[Sequence[FileRecord], int]]:
-        """Matching file transfers with after < change <= upto, by change, and how many more than `limit`."""
+    ) -> Future[Found[FileRecord]]:
+        """Matching file transfers with after < change <= upto, at most `limit`.
+
+        What regular expressions are tried on has a bound: then `more` is 1 and `reached` tells how far they came.
+        """
 
     def claim_files(
         self, wanted: FileTransferFilter, after: int, limit: int, claim: Claim
-    ) -> Future[tuple[Sequence[FileRecord], int]]:
+    ) -> Future[Found[FileRecord]]:
         """Give matching files that are to be validated, with after < change, to a validator: at most `limit` of
-        them, and how many more there are. On disk when done; fails with `errors.Unavailable`."""
+        them; `reached` is the place up to which none is left. On disk when done; fails with `errors.Unavailable`."""
 
     def report_files(self, reports: Sequence[Report], claim: Claim) -> Future[Sequence[Refusal]]:
         """Take a validator's reports, as far as `validation.refusal` lets them; what is still being validated is

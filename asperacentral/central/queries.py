@@ -7,7 +7,7 @@ is answered lies after that moment and is for the next call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -15,16 +15,13 @@ from typing import Any
 from asperacentral.central import query
 from asperacentral.central.futures import chain, done, then
 from asperacentral.central.model import FileRecord, SessionRecord
-from asperacentral.central.ports import Store
+from asperacentral.central.ports import Found, Store
 from asperacentral.central.query import FileTransferFilter, InfoPage, Page, SessionFilter
 from asperacentral.central.runner import Runner
 from asperacentral.central.sessions import SessionTable
 from asperacentral.central.stamps import Stamps
 
-Batch = tuple[Sequence[Any], int]
-"""Matching items by change, at most as many as asked for, and how many more there are."""
-
-Claimant = Callable[[FileTransferFilter, int], Future[Batch]]
+Claimant = Callable[[FileTransferFilter, int], Future[Found[FileRecord]]]
 """Claims matching files that changed after a position."""
 
 
@@ -55,15 +52,15 @@ class Queries:
     def claimed(self, wanted: FileTransferFilter, claim: Claimant) -> Future[Page[FileRecord]]:
         """A page of files that `claim` has given to a validator just now. Raises FilterChanged, InvalidValue.
 
-        What is left to claim stays where it is in the stream, so that the position moves on only after the last.
+        The position moves on to where nothing is left to claim before it.
         """
         wanted = query.normalized(wanted)
         after, upto = self._position("claim", wanted), self._stamps.change
         self._runner.write_files()
 
-        def page(batch: Batch) -> Page[FileRecord]:
-            token = query.encode_token(after if batch[1] else upto, "claim", wanted)
-            return Page(tuple(batch[0]), batch[1], token)
+        def page(found: Found[FileRecord]) -> Page[FileRecord]:
+            token = query.encode_token(found.reached if found.more else upto, "claim", wanted)
+            return Page(tuple(found.items), found.more, token)
 
         return then(claim(wanted, after), page)
 
@@ -75,7 +72,7 @@ class Queries:
             found = self._session_batch(self._owned_by(ids), 0, self._stamps.change)
             return then(
                 found,
-                lambda batch: InfoPage(tuple(batch[0]), page.items, page.remaining, page.iteration_token),
+                lambda found: InfoPage(tuple(found.items), page.items, page.remaining, page.iteration_token),
             )
 
         return chain(self.claimed(wanted, claim), owners)
@@ -90,31 +87,26 @@ class Queries:
         wanted, evaluated = query.normalized(wanted), query.normalized(evaluated)
         after, upto = self._position(call, wanted), self._stamps.change
         return then(
-            self._session_batch(evaluated, after, upto),
-            lambda batch: self._page(call, wanted, batch, upto),
+            self._session_batch(evaluated, after, upto), lambda found: self._page(call, wanted, found)
         )
 
     def files(self, wanted: FileTransferFilter) -> Future[Page[FileRecord]]:
         """A page of file transfers. Raises FilterChanged, InvalidValue."""
         wanted = query.normalized(wanted)
         after, upto = self._position("files", wanted), self._stamps.change
-        return then(
-            self._file_batch(wanted, after, upto), lambda batch: self._page("files", wanted, batch, upto)
-        )
+        return then(self._file_batch(wanted, after, upto), lambda found: self._page("files", wanted, found))
 
     def info(self, wanted: FileTransferFilter) -> Future[InfoPage]:
         """A page of sessions and files. With file criteria, only sessions that own a file of the page."""
         wanted = query.normalized(wanted)
         after, upto = self._position("info", wanted), self._stamps.change
         if not query.only_sessions(wanted):
-            return chain(
-                self._file_batch(wanted, after, upto), lambda files: self._owners(wanted, files, upto)
-            )
+            return chain(self._file_batch(wanted, after, upto), lambda files: self._owners(wanted, files))
         return chain(
             self._session_batch(wanted, after, upto),
             lambda sessions: then(
                 self._file_batch(wanted, after, upto),
-                lambda files: self._mixed(wanted, sessions, files, upto),
+                lambda files: self._mixed(wanted, sessions, files),
             ),
         )
 
@@ -126,7 +118,7 @@ class Queries:
             return self._stamps.change
         return query.decode_token(token, call, wanted)
 
-    def _session_batch(self, wanted: SessionFilter, after: int, upto: int) -> Future[Batch]:
+    def _session_batch(self, wanted: SessionFilter, after: int, upto: int) -> Future[Found[Any]]:
         limit = query.limit_of(wanted)
         matches = query.session_matcher(wanted)
         # Named sessions are looked up, not looked for.
@@ -135,13 +127,13 @@ class Queries:
         if wanted.last_session_only:
             last = self._last_sessions()
             here = [record for record in here if record.id in last]
-        here.sort(key=lambda record: record.change)
         if after >= self._table.watermark:
-            return done(_cut(here, 0, limit))
-        older = self._store.sessions(
-            wanted, after, min(upto, self._table.watermark), limit, self._table.behind()
+            return done(_merge(Found((), 0, upto), here, limit))
+        behind = self._table.behind()
+        older = self._store.sessions(wanted, after, min(upto, self._table.watermark), limit, behind)
+        return then(
+            older, lambda found: _merge(_all_the_way(found, self._table.watermark, upto), here, limit)
         )
-        return then(older, lambda batch: _merge(batch, here, limit))
 
     def _last_sessions(self) -> set[str]:
         """The latest session of each job, and every session without a job. Later sessions change later, so that
@@ -153,7 +145,7 @@ class Queries:
                 latest[job] = record
         return {record.id for record in latest.values()}
 
-    def _file_batch(self, wanted: FileTransferFilter, after: int, upto: int) -> Future[Batch]:
+    def _file_batch(self, wanted: FileTransferFilter, after: int, upto: int) -> Future[Found[Any]]:
         limit = query.limit_of(wanted)
         matches = query.session_matcher(wanted)
         last = self._last_sessions() if wanted.last_session_only else None
@@ -165,52 +157,58 @@ class Queries:
             and query.matches_file(wanted, file)
             and (last is None or session.id in last)
         ]
-        flying.sort(key=lambda file: file.change)
         self._runner.write_files()
         stored = chain(self._store.barrier(), lambda _: self._store.files(wanted, after, upto, limit))
-        return then(stored, lambda batch: _merge(batch, flying, limit))
+        return then(stored, lambda found: _merge(found, flying, limit))
 
-    def _owners(self, wanted: FileTransferFilter, files: Batch, upto: int) -> Future[InfoPage]:
-        items, remaining = files
-        token = self._token("info", wanted, items, remaining, upto)
-        ids = tuple(dict.fromkeys(file.session_id for file in items))
+    def _owners(self, wanted: FileTransferFilter, files: Found[Any]) -> Future[InfoPage]:
+        token = query.encode_token(files.reached, "info", wanted)
+        ids = tuple(dict.fromkeys(file.session_id for file in files.items))
         if not ids:
-            return done(InfoPage((), (), 0, token))
+            return done(InfoPage((), (), files.more, token))
         found = self._session_batch(self._owned_by(ids), 0, self._stamps.change)
-        return then(found, lambda batch: InfoPage(tuple(batch[0]), tuple(items), remaining, token))
-
-    def _mixed(self, wanted: FileTransferFilter, sessions: Batch, files: Batch, upto: int) -> InfoPage:
-        limit = query.limit_of(wanted)
-        items, remaining = _cut(_by_change([*sessions[0], *files[0]]), sessions[1] + files[1], limit)
-        return InfoPage(
-            tuple(item for item in items if isinstance(item, SessionRecord)),
-            tuple(item for item in items if isinstance(item, FileRecord)),
-            remaining,
-            self._token("info", wanted, items, remaining, upto),
+        return then(
+            found, lambda sessions: InfoPage(tuple(sessions.items), tuple(files.items), files.more, token)
         )
 
-    def _page(self, call: str, wanted: SessionFilter, batch: Batch, upto: int) -> Page[Any]:
-        items, remaining = batch
-        return Page(tuple(items), remaining, self._token(call, wanted, items, remaining, upto))
+    def _mixed(self, wanted: FileTransferFilter, sessions: Found[Any], files: Found[Any]) -> InfoPage:
+        both = _joined(sessions, files, query.limit_of(wanted))
+        return InfoPage(
+            tuple(item for item in both.items if isinstance(item, SessionRecord)),
+            tuple(item for item in both.items if isinstance(item, FileRecord)),
+            both.more,
+            query.encode_token(both.reached, "info", wanted),
+        )
 
-    def _token(
-        self, call: str, wanted: SessionFilter, items: Sequence[Any], remaining: int, upto: int
-    ) -> str:
-        """After a full page: the last item's place; after the last page: the moment the query looked at."""
-        last: int = items[-1].change if items else 0
-        return query.encode_token(last if remaining else max(last, upto), call, wanted)
-
-
-def _by_change(items: Iterable[Any]) -> list[Any]:
-    return sorted(items, key=lambda item: item.change)
+    def _page(self, call: str, wanted: SessionFilter, found: Found[Any]) -> Page[Any]:
+        return Page(tuple(found.items), found.more, query.encode_token(found.reached, call, wanted))
 
 
-def _cut(items: Sequence[Any], more: int, limit: int) -> Batch:
-    return items[:limit], more + max(0, len(items) - limit)
+def _all_the_way(found: Found[Any], watermark: int, upto: int) -> Found[Any]:
+    """What the store has up to the watermark is all there is up to `upto`, save what is in memory."""
+    return replace(found, reached=upto) if found.reached >= min(watermark, upto) else found
 
 
-def _merge(stored: Batch, here: Sequence[Any], limit: int) -> Batch:
-    """Join two batches into one; an item in both is taken from memory, which is newer."""
+def _merge(stored: Found[Any], here: Sequence[Any], limit: int) -> Found[Any]:
+    """What the store has and what is in memory as one; an item in both is taken from memory, which is newer."""
     ids = {item.id for item in here}
-    older = [item for item in stored[0] if item.id not in ids]
-    return _cut(_by_change([*older, *here]), stored[1], limit)
+    older = [item for item in stored.items if item.id not in ids]
+    return _joined(Found(older, stored.more, stored.reached), Found(here, 0, _EVER), limit)
+
+
+def _joined(some: Found[Any], others: Found[Any], limit: int) -> Found[Any]:
+    """Both as one, as far as both go and there is room. What changed while the question was answered is told of
+    as it is now, though the place that is reached lies before."""
+    reached = min(some.reached, others.reached)
+    items = sorted((*some.items, *others.items), key=lambda item: item.change)
+    more = some.more + others.more
+    complete = not more
+    within = items if complete else [item for item in items if item.change <= reached]
+    taken = within[:limit]
+    if len(taken) < len(within):
+        reached = min(reached, taken[-1].change)
+    return Found(taken, more + len(items) - len(taken), reached)
+
+
+_EVER = 2**63 - 1
+"""Beyond every place in the stream of changes."""

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from asperacentral.central.errors import InvalidValue
 from asperacentral.central.futures import then
 from asperacentral.central.model import FileRecord
-from asperacentral.central.ports import Claim, Clock, DelayedCall, Store
+from asperacentral.central.ports import Claim, Clock, DelayedCall, Found, Store
 from asperacentral.central.query import FileTransferFilter, limit_of
 from asperacentral.central.stamps import Stamps
 from asperacentral.central.validation import MAX_REPORTS, Refusal, Report
@@ -53,20 +53,18 @@ class Validators:
         self._stopped = True
         self._cancel()
 
-    def claim(
-        self, validator: str, wanted: FileTransferFilter, after: int
-    ) -> Future[tuple[Sequence[FileRecord], int]]:
+    def claim(self, validator: str, wanted: FileTransferFilter, after: int) -> Future[Found[FileRecord]]:
         """Give the validator files that are to be validated, match, and changed after `after`: as many as the filter
-        allows, and how many there are besides. Raises InvalidValue."""
+        allows. Raises InvalidValue."""
         limit = limit_of(wanted)
         claim = Claim(_checked(validator), self._due(), self._stamps.reserve(limit))
         claimed = self._store.claim_files(wanted, after, limit, claim)
 
-        def watched(batch: tuple[Sequence[FileRecord], int]) -> tuple[Sequence[FileRecord], int]:
-            if batch[0]:
-                log.info("validator %s has claimed %d files", validator, len(batch[0]))
+        def watched(found: Found[FileRecord]) -> Found[FileRecord]:
+            if found.items:
+                log.info("validator %s has claimed %d files", validator, len(found.items))
                 self._look_at(claim.due)
-            return batch
+            return found
 
         return then(claimed, watched)
 

@@ -1,14 +1,17 @@
-"""The reliable query as SQL: filters of `central.query` to conditions (contract §7.3)."""
+"""The reliable query as SQL: filters of `central.query` to conditions (contract §7.3), and how they are met."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, select
 
 from asperacentral.central.model import FileRecord, SessionRecord
+from asperacentral.central.ports import Found
 from asperacentral.central.query import FileTransferFilter, SessionFilter
+from asperacentral.store import paging
+from asperacentral.store.paging import Stretch, few, full, gather, loose, place, walk
 from asperacentral.store.rows import file_of, session_of
 from asperacentral.store.schema import files, sessions
 
@@ -31,58 +34,158 @@ _FILE_VALUES = {
 _SESSION_DATES = {"session_start_date": sessions.c.start_date, "session_end_date": sessions.c.end_date}
 _FILE_DATES = {"transfer_start_date": files.c.start_date, "transfer_end_date": files.c.end_date}
 
+_NEVER = 2**63 - 1
+"""Beyond every place in the stream of changes."""
+
+_Column = Callable[[ColumnElement[Any]], ColumnElement[Any]]
+
 
 def find_sessions(
     connection: Connection, wanted: SessionFilter, after: int, upto: int, limit: int, without: Sequence[str]
-) -> tuple[list[SessionRecord], int]:
+) -> Found[SessionRecord]:
     """See `central.ports.Store.sessions`."""
-    conditions = [sessions.c.change > after, sessions.c.change <= upto, *_session_conditions(wanted)]
+    stretch = Stretch(after, upto, limit).since(wanted.min_session_start_date)
+    stretch = stretch.since(wanted.min_session_end_date)
+    conditions = _session_conditions(wanted, loose)
     if without:
-        conditions.append(sessions.c.id.not_in(without))
-    query = select(sessions).where(and_(*conditions))
-    rows, more = _page(connection, query, sessions.c.change, limit)
-    return [session_of(row) for row in rows], more
+        conditions.append(loose(sessions.c.id).not_in(without))
+    patterns = _session_patterns(wanted)
+    for candidate in _session_candidates(wanted):
+        keys = few(connection, sessions.c.id, candidate)
+        if keys is not None:
+            every = [*conditions, *patterns]
+            return _sessions(gather(connection, sessions, sessions.c.id.in_(keys), every, stretch))
+    return _sessions(walk(connection, sessions, (), conditions, patterns, stretch))
 
 
 def find_files(
-    connection: Connection,
-    wanted: FileTransferFilter,
-    after: int,
-    upto: int | None,
-    limit: int,
-    *besides: ColumnElement[bool],
-) -> tuple[list[FileRecord], int]:
-    """See `central.ports.Store.files`; `upto` None is no bound, `besides` are further conditions."""
-    conditions = [files.c.change > after, *besides, *_values(wanted, _FILE_VALUES)]
-    if upto is not None:
-        conditions.append(files.c.change <= upto)
-    conditions += _dates(wanted, _FILE_DATES)
+    connection: Connection, wanted: FileTransferFilter, after: int, upto: int, limit: int
+) -> Found[FileRecord]:
+    """See `central.ports.Store.files`."""
+    stretch = Stretch(after, upto, limit).since(wanted.min_transfer_start_date)
+    stretch = stretch.since(wanted.min_transfer_end_date).since(wanted.min_session_start_date)
+    criteria = _session_conditions(wanted, _plain)
+    owners = few(connection, sessions.c.id, and_(*criteria)) if criteria else None
+    if owners == []:
+        return Found((), 0, upto)
+    conditions = [*_values(wanted, _FILE_VALUES, loose), *_dates(wanted, _FILE_DATES, loose)]
+    patterns = [_owned([pattern]) for pattern in _session_patterns(wanted)]
     if wanted.filename_filter is not None:
-        conditions.append(func.matches(wanted.filename_filter, files.c.path))
-    of_session = _session_conditions(wanted)
-    if of_session:
-        conditions.append(files.c.session_id.in_(select(sessions.c.id).where(and_(*of_session))))
-    query = select(files).where(and_(*conditions))
-    rows, more = _page(connection, query, files.c.change, limit)
-    return [file_of(row) for row in rows], more
+        patterns.append(func.matches(wanted.filename_filter, files.c.path))
+    owned = [_owned(_session_conditions(wanted, loose))] if criteria else []
+    for candidate in _file_candidates(wanted, owners):
+        keys = few(connection, files.c.local_id, candidate)
+        if keys is not None:
+            every = [*conditions, *owned, *patterns]
+            return _files(gather(connection, files, files.c.local_id.in_(keys), every, stretch))
+    if owners and len(owners) == 1:
+        along = [files.c.session_id == owners[0]]
+        return _files(walk(connection, files, along, conditions, patterns, stretch))
+    if owners is not None:
+        criteria = [sessions.c.id.in_(owners)]
+    if owned and not patterns:
+        return _files(_of_sessions(connection, criteria, conditions, owned, stretch, some=owners is not None))
+    along = [files.c.status == wanted.transfer_status[0]] if len(wanted.transfer_status) == 1 else []
+    return _files(walk(connection, files, along, [*conditions, *owned], patterns, stretch))
 
 
-def _page(
-    connection: Connection, query: Select[Any], order: ColumnElement[Any], limit: int
-) -> tuple[Sequence[Any], int]:
-    rows = connection.execute(query.order_by(order).limit(limit)).all()
-    if len(rows) < limit:
-        return rows, 0
-    count = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
-    return rows, int(count) - len(rows)
+def _of_sessions(
+    connection: Connection,
+    criteria: Sequence[ColumnElement[bool]],
+    conditions: Sequence[ColumnElement[bool]],
+    owned: Sequence[ColumnElement[bool]],
+    stretch: Stretch,
+    *,
+    some: bool,
+) -> paging.Found:
+    """A page of the files of many sessions: along the stream where that fills it soon, else by session, since
+    one session of a million files may lie between. `some`: it is known that the sessions are few."""
+    every = [*conditions, *owned]
+    if not some:
+        near = Stretch(stretch.after, place(connection, files, (), stretch, paging.COUNTED), stretch.limit)
+        found = walk(connection, files, (), every, (), near)
+        if near.upto == stretch.upto:
+            return found
+        if len(found.rows) == stretch.limit:
+            return full(connection, files, (), every, found.rows, stretch, stretch.upto)
+    rows = _by_session(connection, criteria, conditions, stretch)
+    if len(rows) < stretch.limit:
+        return paging.Found(rows, 0, stretch.upto)
+    return full(connection, files, (), every, rows, stretch, stretch.upto)
 
 
-def _session_conditions(wanted: SessionFilter) -> list[ColumnElement[bool]]:
-    conditions = [*_values(wanted, _SESSION_VALUES), *_dates(wanted, _SESSION_DATES)]
+def _by_session(
+    connection: Connection,
+    criteria: Sequence[ColumnElement[bool]],
+    conditions: Sequence[ColumnElement[bool]],
+    stretch: Stretch,
+) -> Sequence[Any]:
+    """The first rows of the stretch among the files of the sessions that meet `criteria`: they are files of those
+    sessions whose own first ones come first."""
+    change = files.c.change
+    own = [files.c.session_id == sessions.c.id, change > stretch.after, *conditions]
+    nearest = select(change).where(*own, change <= stretch.upto).order_by(change).limit(1)
+    first = func.coalesce(nearest.correlate(sessions).scalar_subquery(), _NEVER).label("first")
+    wanted = select(sessions.c.id, first).where(*criteria).order_by("first").limit(stretch.limit)
+    firsts = {key: at for key, at in connection.execute(wanted) if at != _NEVER}
+    end = max(firsts.values()) if len(firsts) == stretch.limit else stretch.upto
+    keys = select(files.c.local_id).where(*own, change <= end).order_by(change).limit(stretch.limit)
+    page = files.alias()
+    found = (
+        select(page)
+        .select_from(sessions.join(page, page.c.local_id.in_(keys.correlate(sessions))))
+        .where(sessions.c.id.in_(list(firsts)))
+    )
+    return connection.execute(found.order_by(page.c.change).limit(stretch.limit)).all()
+
+
+def _sessions(found: paging.Found) -> Found[SessionRecord]:
+    return Found([session_of(row) for row in found.rows], found.more, found.reached)
+
+
+def _files(found: paging.Found) -> Found[FileRecord]:
+    return Found([file_of(row) for row in found.rows], found.more, found.reached)
+
+
+def _session_candidates(wanted: SessionFilter) -> list[ColumnElement[bool]]:
+    """Conditions on the columns that have an index of their own, those that leave the fewest first."""
+    values = {name: _SESSION_VALUES[name] for name in ("session_uuid", "job_id")}
+    candidates = _values(wanted, values, _plain)
+    return candidates + _ranges(wanted, {"session_end_date": sessions.c.end_date})
+
+
+def _file_candidates(wanted: FileTransferFilter, owners: Sequence[str] | None) -> list[ColumnElement[bool]]:
+    """As for sessions; `owners` are the sessions that meet the session criteria, if they are few."""
+    values = {name: _FILE_VALUES[name] for name in ("transfer_id", "filepath")}
+    candidates = _values(wanted, values, _plain)
+    if owners is not None:
+        candidates.append(files.c.session_id.in_(owners))
+    candidates += _values(wanted, {"transfer_status": files.c.status}, _plain)
+    return candidates + _ranges(wanted, _FILE_DATES)
+
+
+def _ranges(wanted: SessionFilter, columns: dict[str, Any]) -> list[ColumnElement[bool]]:
+    """The least and the greatest date together, for each of the columns."""
+    ranges = (_dates(wanted, {name: column}, _plain) for name, column in columns.items())
+    return [and_(*both) for both in ranges if both]
+
+
+def _owned(conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:
+    """That a file's session meets conditions: looked up file by file, which few need where many sessions do."""
+    return exists().where(sessions.c.id == files.c.session_id, *conditions)
+
+
+def _session_patterns(wanted: SessionFilter) -> list[ColumnElement[bool]]:
+    if wanted.cookie_filter is None:
+        return []
+    return [func.matches(wanted.cookie_filter, sessions.c.cookie)]
+
+
+def _session_conditions(wanted: SessionFilter, column: _Column) -> list[ColumnElement[bool]]:
+    """All session criteria but regular expressions."""
+    conditions = [*_values(wanted, _SESSION_VALUES, column), *_dates(wanted, _SESSION_DATES, column)]
     if wanted.direction is not None:
-        conditions.append(sessions.c.direction == wanted.direction)
-    if wanted.cookie_filter is not None:
-        conditions.append(func.matches(wanted.cookie_filter, sessions.c.cookie))
+        conditions.append(column(sessions.c.direction) == wanted.direction)
     if wanted.last_session_only:
         later = sessions.alias()
         newer = and_(
@@ -92,17 +195,21 @@ def _session_conditions(wanted: SessionFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _values(wanted: SessionFilter, columns: dict[str, Any]) -> list[ColumnElement[bool]]:
-    given = ((getattr(wanted, name), column) for name, column in columns.items())
-    return [column.in_(values) for values, column in given if values]
+def _values(wanted: SessionFilter, columns: dict[str, Any], column: _Column) -> list[ColumnElement[bool]]:
+    given = ((getattr(wanted, name), each) for name, each in columns.items())
+    return [column(each).in_(values) for values, each in given if values]
 
 
-def _dates(wanted: SessionFilter, columns: dict[str, Any]) -> list[ColumnElement[bool]]:
+def _dates(wanted: SessionFilter, columns: dict[str, Any], column: _Column) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
-    for name, column in columns.items():
+    for name, each in columns.items():
         low, high = getattr(wanted, f"min_{name}"), getattr(wanted, f"max_{name}")
         if low is not None:
-            conditions.append(column >= low)
+            conditions.append(column(each) >= low)
         if high is not None:
-            conditions.append(column <= high)
+            conditions.append(column(each) <= high)
     return conditions
+
+
+def _plain(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return column

@@ -17,7 +17,6 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    text,
 )
 
 VERSION = 1
@@ -66,7 +65,12 @@ sessions = Table(
     Column("job_retry_count", Integer, nullable=False),
     # What nobody searches by: counters, rates, the current file.
     Column("rest", JSON, nullable=False),
-    Index("sessions_change", "change"),
+    # All that is searched by, so that what does not match is passed over without a look at its row.
+    Index(
+        "sessions_search",
+        *("change", "status", "start_date", "end_date", "direction", "job_retry_count", "job_id", "id"),
+        *("cookie", "private_key", "server_address", "client_address", "user"),
+    ),
     Index("sessions_job", "job_id"),
     Index("sessions_end", "end_date"),
 )
@@ -97,17 +101,13 @@ files = Table(
     Column("content_protection", Text),
     Index("files_change", "change"),
     Index("files_session", "session_id", "change"),
+    Index("files_status", "status", "change"),
+    Index("files_path", "path"),
+    Index("files_start", "start_date"),
+    Index("files_end", "end_date"),
     # A process that tells an end again after a restart tells of the same file.
     Index("files_id", "session_id", "id", unique=True),
 )
-
-files_to_be_validated = Index(
-    "files_to_be_validated",
-    files.c.change,
-    sqlite_where=text("status = 'to_be_validated'"),
-    postgresql_where=text("status = 'to_be_validated'"),
-)
-"""Few files among many: a validator that asks must not make the store look at all of them."""
 
 validations = Table(
     "validations",

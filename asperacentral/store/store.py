@@ -21,7 +21,6 @@ from sqlalchemy import (
     Engine,
     and_,
     create_engine,
-    delete,
     event,
     func,
     inspect,
@@ -34,13 +33,14 @@ from asperacentral.central.errors import Unavailable
 from asperacentral.central.futures import chain, failed, then
 from asperacentral.central.job import Job
 from asperacentral.central.model import DeadLetters, FileRecord, SessionRecord, Subscription
-from asperacentral.central.ports import Claim, Write
+from asperacentral.central.ports import Claim, Found, Write
 from asperacentral.central.query import FileTransferFilter, SessionFilter
 from asperacentral.central.validation import Refusal, Report
 from asperacentral.observers.outbox import Delivery
 from asperacentral.store import dead_letters, queries, rows, schema, validation
 from asperacentral.store.batch import Batch
 from asperacentral.store.buffer import Buffer
+from asperacentral.store.purge import purge
 from asperacentral.store.seal import Seal, SealBroken
 from asperacentral.store.writer import WRITES, FromThread, Item, Writer
 
@@ -53,9 +53,6 @@ CLOSE_TIMEOUT = 10.0
 
 CACHE_KIB = 16 * 1024
 """Memory for pages of one connection: the ids of files come in no order, so their index is written all over."""
-
-PURGE_CHUNK = 5_000
-"""File rows deleted in one transaction, so that a purge never holds up the writer for long."""
 
 
 class StoreError(Exception):
@@ -167,7 +164,7 @@ class Store:
 
     def claim_files(
         self, wanted: FileTransferFilter, after: int, limit: int, claim: Claim
-    ) -> Future[tuple[Sequence[FileRecord], int]]:
+    ) -> Future[Found[FileRecord]]:
         """See `central.ports.Store`."""
         return self._work(lambda connection: validation.claim(connection, wanted, after, limit, claim))
 
@@ -266,13 +263,13 @@ class Store:
 
     def sessions(
         self, wanted: SessionFilter, after: int, upto: int, limit: int, without: Sequence[str]
-    ) -> Future[tuple[Sequence[SessionRecord], int]]:
+    ) -> Future[Found[SessionRecord]]:
         """See `central.ports.Store`."""
         return self._read(lambda c: queries.find_sessions(c, wanted, after, upto, limit, without))
 
     def files(
         self, wanted: FileTransferFilter, after: int, upto: int, limit: int
-    ) -> Future[tuple[Sequence[FileRecord], int]]:
+    ) -> Future[Found[FileRecord]]:
         """See `central.ports.Store`."""
         return self._read(lambda c: queries.find_files(c, wanted, after, upto, limit))
 
@@ -355,38 +352,17 @@ class Store:
 
     def purge(self, before: float) -> Future[int]:
         """See `central.ports.Store`."""
-        ended = schema.sessions.c.end_date < before
-
-        def work(connection: Connection) -> int:
-            old = select(schema.sessions.c.id).where(ended)
-            some = (
-                select(schema.files.c.local_id).where(schema.files.c.session_id.in_(old)).limit(PURGE_CHUNK)
-            )
-            with connection.begin():
-                validation.purge(connection, old)
-            while True:
-                with connection.begin():
-                    if not connection.execute(
-                        delete(schema.files).where(schema.files.c.local_id.in_(some))
-                    ).rowcount:
-                        break
-            with connection.begin():
-                gone = connection.execute(delete(schema.sessions).where(ended)).rowcount
-                connection.execute(delete(schema.jobs).where(schema.jobs.c.ended < before))
-                dead_letters.purge(connection, before)
-            return int(gone)
-
-        return self._read(work)
+        return self._read(lambda connection: purge(connection, before))
 
     def _prepare(self, path: Path | None) -> None:
         tables = inspect(self._engine).get_table_names()
         if tables and schema.meta.name not in tables:
             raise ValueError("it is the database of another program; move it away, or name another path")
         schema.metadata.create_all(self._engine)
+        for table in schema.metadata.tables.values():
+            for index in table.indexes:  # A store of an earlier version may lack some.
+                index.create(self._engine, checkfirst=True)
         with self._engine.begin() as connection:
-            schema.files_to_be_validated.create(
-                connection, checkfirst=True
-            )  # A store from before it has none.
             value = connection.execute(
                 select(schema.meta.c.value).where(schema.meta.c.name == "version")
             ).scalar()

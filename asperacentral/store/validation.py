@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import (
     Connection,
-    Select,
     bindparam,
     delete,
     func,
     insert,
-    literal_column,
     select,
     tuple_,
     union,
@@ -27,7 +25,7 @@ from sqlalchemy import (
 
 from asperacentral.central import transfer
 from asperacentral.central.model import FileRecord
-from asperacentral.central.ports import Claim
+from asperacentral.central.ports import Claim, Found
 from asperacentral.central.query import FileTransferFilter
 from asperacentral.central.validation import REPORTED, Refusal, Report, Standing, changes, refusal
 from asperacentral.store import queries
@@ -38,8 +36,8 @@ T = TypeVar("T")
 MAX_SESSIONS = 10_000
 """Sessions in validation that are told of."""
 
-# As a literal: SQLite uses the index of files to be validated for no other form.
-_WAITING = files.c.status == literal_column(f"'{transfer.TO_BE_VALIDATED}'")
+EVER = 2**63 - 1
+"""Beyond every place in the stream of changes."""
 
 _MOVE = (
     update(files)
@@ -55,19 +53,22 @@ _MOVE = (
 
 def claim(
     connection: Connection, wanted: FileTransferFilter, after: int, limit: int, by: Claim
-) -> tuple[list[FileRecord], int]:
+) -> Found[FileRecord]:
     """See `central.ports.Store.claim_files`."""
-    found, more = queries.find_files(connection, wanted, after, None, limit, _WAITING)
+    if wanted.transfer_status and transfer.TO_BE_VALIDATED not in wanted.transfer_status:
+        return Found((), 0, EVER)
+    waiting = replace(wanted, transfer_status=(transfer.TO_BE_VALIDATED,))
+    found = queries.find_files(connection, waiting, after, EVER, limit)
     status = transfer.TABLE[transfer.TO_BE_VALIDATED, transfer.CLAIM]
     claimed = [
         replace(file, status=status, change=change, fragments={})
-        for file, change in zip(found, count(by.first_change))
+        for file, change in zip(found.items, count(by.first_change))
     ]
     if claimed:
         _move(connection, [(file.local_id, status, file.change, 0, "") for file in claimed])
         rows = [{"local_id": file.local_id, "validator": by.validator, "due": by.due} for file in claimed]
         connection.execute(insert(validations), rows)
-    return claimed, more
+    return Found(claimed, found.more, found.reached)
 
 
 def report(connection: Connection, reports: Sequence[Report], by: Claim) -> list[Refusal]:
@@ -117,13 +118,13 @@ def sessions(connection: Connection, validator: str) -> list[str]:
         .join(validations, validations.c.local_id == files.c.local_id)
         .where(validations.c.validator == validator, validations.c.due.is_not(None))
     )
-    both = union(select(files.c.session_id).where(_WAITING), claimed)
+    both = union(select(files.c.session_id).where(files.c.status == transfer.TO_BE_VALIDATED), claimed)
     return list(connection.execute(both.limit(MAX_SESSIONS)).scalars())
 
 
-def purge(connection: Connection, old: Select[Any]) -> None:
-    """Forget the claims on files of the sessions that `old` selects; the files are about to go."""
-    gone = select(files.c.local_id).where(files.c.session_id.in_(old))
+def purge(connection: Connection, owners: Sequence[str]) -> None:
+    """Forget the claims on files of these sessions; the files are about to go."""
+    gone = select(files.c.local_id).where(files.c.session_id.in_(owners))
     connection.execute(delete(validations).where(validations.c.local_id.in_(gone)))
 
 

@@ -380,7 +380,7 @@ def test_files_that_ended_are_written_with_whatever_of_their_session_comes_next(
 
 def in_store(world: World) -> list[str]:
     """Paths of the files that are in the store now."""
-    found, _ = world.result(world.store.files(FileTransferFilter(), 0, 2**62, 100))
+    found = world.result(world.store.files(FileTransferFilter(), 0, 2**62, 100)).items
     return [file.path for file in found]
 
 

@@ -78,7 +78,7 @@ def test_only_expendable_records_are_dropped_and_only_if_so_configured(tmp_path:
     for written in refused:
         with pytest.raises(Unavailable):
             written.result()
-    found, _ = opened.wait(store.files(FileTransferFilter(), 0, 99, 10))
+    found = opened.wait(store.files(FileTransferFilter(), 0, 99, 10)).items
     assert [file.change for file in found] == ([1, 2, 6] if drop else [1, 2, 3, 4, 5, 6])
     assert [job.id for job in store.open_jobs()] == ["j"]
     again = store.write(Write(files=(a_file(7),), expendable=True), durable=False, give_up=False)

@@ -37,5 +37,5 @@ def test_what_is_no_text_does_not_keep_others_from_being_written(opened: Open) -
 
 
 def _found(opened: Open) -> list[FileRecord]:
-    found, _ = opened.wait(opened.store.files(FileTransferFilter(), 0, 10**9, 10_000))
+    found = opened.wait(opened.store.files(FileTransferFilter(), 0, 10**9, 10_000)).items
     return list(found)

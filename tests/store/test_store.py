@@ -98,8 +98,8 @@ def test_file_names_that_are_no_text_are_kept_readable(opened: Open) -> None:
     opened.write(files=(a_file(1, name), a_file(2, "/b\n\x01")))
     from asperacentral.central.query import FileTransferFilter
 
-    found, more = opened.wait(opened.store.files(FileTransferFilter(), 0, 9, 10))
-    assert ([file.path for file in found], more) == (["/a/\\xff\\xfe.bin", "/b\n\x01"], 0)
+    found = opened.wait(opened.store.files(FileTransferFilter(), 0, 9, 10))
+    assert ([file.path for file in found.items], found.more) == (["/a/\\xff\\xfe.bin", "/b\n\x01"], 0)
 
 
 def test_a_file_that_is_told_again_stays_one_file(opened: Open) -> None:
@@ -107,7 +107,7 @@ def test_a_file_that_is_told_again_stays_one_file(opened: Open) -> None:
 
     opened.write(files=(a_file(1),))
     opened.write(files=(a_file(1, "/a", local_id=9),))
-    found, _ = opened.wait(opened.store.files(FileTransferFilter(), 0, 99, 10))
+    found = opened.wait(opened.store.files(FileTransferFilter(), 0, 99, 10)).items
     assert [file.local_id for file in found] == [1]
 
 
