@@ -149,7 +149,7 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
             "raw_options",
             _SWITCH,
             "disable",
-            "Whether an order may hand options to the transfer process as they are.",
+            "Whether an order may hand options to the transfer process as they are (RawOptions).",
         ),
         Option(
             "mgmt_backlog", _BACKLOG, "200", "Connections that may wait to be accepted (management port)."
@@ -292,8 +292,5 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
 }
 """The options of each group, in the order in which they are documented."""
 
-NOT_IN_EFFECT = (
-    "raw_options",
-    "transfer_list_path",
-)
+NOT_IN_EFFECT = ("transfer_list_path",)
 """Settings that are read and checked, and change nothing in this version."""

@@ -36,6 +36,7 @@ from asperacentral.web.site import make_site
 if TYPE_CHECKING:
     from twisted.internet.tcp import Port
 
+    from asperacentral.central.ports import RawOptionRule
     from asperacentral.config import Settings
     from asperacentral.soap.resources import Recorder
 
@@ -76,13 +77,7 @@ class CentralDaemon:
             settings.store_path if settings.persistent_store else None,
             settings.secrets_key_path,
             reactor.callFromThread,
-            StoreOptions(
-                settings.db_journal,
-                settings.db_synchronous,
-                settings.compact_on_startup,
-                buffer_capacity=settings.event_buffer_capacity,
-                drop_overrun=settings.event_buffer_overrun == "drop",
-            ),
+            store_options(settings),
             on_failure=None if give_up is None else lambda: self._store_failed(give_up),
         )
         self._notifier = Notifier(reactor, self._store, self._render, allow=settings.observer_allow)
@@ -106,6 +101,7 @@ class CentralDaemon:
             recording=_recording(settings),
             reliable_query=settings.persistent_store,
             validation_timeout=settings.validation_timeout,
+            raw_options=_raw_option_rule(settings) if settings.raw_options else None,
         )
 
     @inlineCallbacks
@@ -264,6 +260,26 @@ def run_daemon(settings: Settings, *, ready: Callable[[str], None], recorder: Re
         raise outcome[0]
     log.info("asperacentral has stopped")
     return 1 if given_up else 0
+
+
+def store_options(settings: Settings) -> StoreOptions:
+    """How the store is to work."""
+    return StoreOptions(
+        settings.db_journal,
+        settings.db_synchronous,
+        settings.compact_on_startup,
+        buffer_capacity=settings.event_buffer_capacity,
+        drop_overrun=settings.event_buffer_overrun == "drop",
+    )
+
+
+def _raw_option_rule(settings: Settings) -> RawOptionRule:
+    if settings.ascp_path:
+        return lambda _: "only openascp takes them, and <ascp_path> names another program"
+    # The parser comes with much else: it is there before the first order, and only where it is needed.
+    from asperacentral.openascp.raw_options import refusal
+
+    return refusal
 
 
 def _recording(settings: Settings) -> Recording:

@@ -32,8 +32,8 @@ def test_the_example_configuration_names_exactly_the_options_without_effect() ->
 
 
 def test_an_option_without_effect_is_named_in_the_log(tmp_path: Path) -> None:
-    with LocalDaemon(tmp_path, options={"raw_options": "enable"}) as daemon:
-        assert "<raw_options> has no effect" in daemon.log.read_text()
+    with LocalDaemon(tmp_path, options={"transfer_list_path": "/lists"}) as daemon:
+        assert "<transfer_list_path> has no effect" in daemon.log.read_text()
 
 
 def post(daemon: LocalDaemon, service: str, message: str) -> str:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from asperacentral import config
 from asperacentral.central.ports import Write
 from asperacentral.commands.client import CentralClient
 from asperacentral.commands.local import LocalDaemon
-from asperacentral.store.store import StoreOptions
+from asperacentral.daemon import store_options
 from tests.central.world import order
 from tests.e2e.site import until
 from tests.store.test_store import Open, a_session
@@ -60,6 +61,13 @@ def test_transfer_processes_report_at_the_given_port(tmp_path: Path) -> None:
         socket.create_connection(("127.0.0.1", port), 5).close()
 
 
+def test_soap_is_served_at_the_given_port(tmp_path: Path) -> None:
+    port = free_port()
+    with LocalDaemon(tmp_path, options={"port": str(port)}) as daemon:
+        assert daemon.url == f"http://127.0.0.1:{port}"
+        assert CentralClient(daemon.url).list_jobs() == []
+
+
 def test_soap_is_served_at_the_given_address(tmp_path: Path) -> None:
     with LocalDaemon(tmp_path, options={"address": "127.0.0.3"}) as daemon:
         assert daemon.url.startswith("http://127.0.0.3:")
@@ -85,7 +93,9 @@ def test_the_journal_is_kept_as_the_option_says(tmp_path: Path, journal: str, be
 def test_the_disk_is_waited_for_as_the_option_says_but_always_for_what_is_acknowledged(
     tmp_path: Path, word: str, level: int
 ) -> None:
-    opened = Open(tmp_path, options=StoreOptions(synchronous=word))
+    conf = tmp_path / "aspera.conf"
+    conf.write_text(f"<CONF><central_server><db_synchronous>{word}</db_synchronous></central_server></CONF>")
+    opened = Open(tmp_path, options=store_options(config.load(conf, {})))
     seen: list[tuple[bool, int]] = []
     plain = opened.store._writer._set_durable
 
@@ -126,7 +136,7 @@ def test_logs_are_written_where_and_as_large_and_as_many_as_the_options_say(prog
         + noise
     )
     with program.foreground() as daemon:
-        until(program.pid_file.exists)
+        until(lambda: program.pid_file.exists() and program.pid_file.read_text())
         daemon.send_signal(signal.SIGTERM)
         daemon.communicate(timeout=20)
     logs = sorted(path.name for path in (program.prefix / "logs").iterdir())

@@ -170,4 +170,5 @@ def job_order(order: Order, job_id: str, session_id: str) -> JobOrder:
         host_key_fingerprint=order.security.ssh_fingerprint,
         precalculate=order.file.pre_calculate_job_size,
         partial_suffix=order.file.partial_file_suffix,
+        raw_options=order.raw_options,
     )

@@ -159,6 +159,7 @@ class Order:
     token: Secret = Secret("")
     cookie: str = ""
     private_key: str = ""
+    raw_options: tuple[str, ...] = ()
     remote: RemoteLocation = field(default_factory=RemoteLocation)
     local: LocalLocation = field(default_factory=LocalLocation)
     file: FileParameters = field(default_factory=FileParameters)

@@ -32,6 +32,7 @@ MAX_ELEMENTS = 20_000
 MAX_NAMESPACES = 64
 MAX_PATHS = 10_000
 MAX_EXCLUDE_PATTERNS = 16
+MAX_RAW_OPTIONS = 64
 MAX_TEXT = 32_768
 
 Convert = Callable[[str], Any]
@@ -227,6 +228,7 @@ _LISTS: dict[str, tuple[str, str, Convert, int]] = {
     ),
     "RemoteLocation/Files/Path": ("remote", "paths", _path, MAX_PATHS),
     "LocalLocation/Files/Path": ("local", "paths", _path, MAX_PATHS),
+    "RawOptions/Option": ("order", "raw_options", _text, MAX_RAW_OPTIONS),
     "FileParameters/ExcludePatterns/ExcludePattern": (
         "file",
         "exclude_patterns",

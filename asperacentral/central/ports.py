@@ -62,6 +62,10 @@ class Transfers(Protocol):
         """End a running session; False if there is none."""
 
 
+RawOptionRule = Callable[[JobOrder], str | None]
+"""Why the raw options of an order cannot be taken, in one line; None when they can."""
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
     """One thing to be written. `jobs`, `sessions` and `files` replace what is there; `events` go to the outbox of

@@ -36,8 +36,9 @@ from asperacentral.central.model import (
     SessionRecord,
     Subscription,
 )
+from asperacentral.central.order import Order
 from asperacentral.central.order_reader import ReadOrder, read_order
-from asperacentral.central.ports import Clock, Notifications, Store, Transfers, Write
+from asperacentral.central.ports import Clock, Notifications, RawOptionRule, Store, Transfers, Write
 from asperacentral.central.queries import Queries
 from asperacentral.central.query import FileTransferFilter, InfoPage, Page, SessionFilter
 from asperacentral.central.recording import Recording
@@ -57,6 +58,9 @@ MAX_OPEN_JOBS = 100_000
 """Jobs that may wait or run at a time; more are refused rather than memory filled."""
 
 POLICIES = ("fixed", "high", "fair", "low")
+
+_AN_ID = str(uuid.UUID(int=0))
+"""In place of ids that are not given yet."""
 
 JobAction = Callable[[Job], Future[None]]
 SessionAction = Callable[[Session], Future[None]]
@@ -80,7 +84,9 @@ class Central:
         recording: Recording | None = None,
         reliable_query: bool = True,
         validation_timeout: float = 300.0,
+        raw_options: RawOptionRule | None = None,
     ) -> None:
+        self._raw_options = raw_options
         self._clock = clock
         self._store = store
         self._transfers = transfers
@@ -154,6 +160,7 @@ class Central:
                 raise JobSubmissionError(
                     "FileParameters/PostTransferValidation: not possible, the persistent store is disabled"
                 )
+            self._check_raw_options(order)
             if read.job_id:
                 return self._resubmit(read)
             if len(self.runner.jobs) >= MAX_OPEN_JOBS:
@@ -174,6 +181,15 @@ class Central:
             return JobResult(JOB_TYPE, job.id)
 
         return _explain(then(written, accepted))
+
+    def _check_raw_options(self, order: Order) -> None:
+        if not order.raw_options:
+            return
+        if self._raw_options is None:
+            raise JobSubmissionError("RawOptions: <raw_options> of aspera.conf does not allow them")
+        reason = self._raw_options(launch.job_order(order, _AN_ID, _AN_ID))
+        if reason is not None:
+            raise JobFormatInvalid(f"RawOptions/Option: {reason}")
 
     def _resubmit(self, read: ReadOrder) -> Future[JobResult]:
         job = self.runner.jobs.get(read.job_id)

@@ -58,6 +58,7 @@ def arguments(order: JobOrder, port: int, extensions: Extensions | None = None) 
     said += _optional(order)
     if extensions is not None:
         said += extensions.arguments(order)
+    said += order.raw_options
     return [*said, *(_path(source) for source in order.sources), _path(order.destination)]
 
 
@@ -111,4 +112,5 @@ def _check(order: JobOrder) -> None:
 def _texts(order: JobOrder) -> list[tuple[str, str]]:
     texts = [(name, getattr(order, name)) for name in order.__slots__]
     named = [(name, value) for name, value in texts if isinstance(value, str)]
-    return [*named, *(("source", source) for source in order.sources)]
+    sources = (("source", source) for source in order.sources)
+    return [*named, *sources, *(("raw option", option) for option in order.raw_options)]

@@ -17,6 +17,7 @@ class JobOrder:
 
     `destination` follows cp's rules: a directory if it is one, or with `create_path`, or with several sources;
     else a file name. `user_str` comes back as UserStr in every message; it is the session's id.
+    `raw_options` are arguments that follow those made of the other fields, so that they win.
     """
 
     user_str: str
@@ -42,6 +43,7 @@ class JobOrder:
     host_key_fingerprint: str = ""
     precalculate: bool = False
     partial_suffix: str = ""
+    raw_options: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Shown without secrets and paths."""

@@ -63,7 +63,7 @@ def order_of(value: Row) -> Order:
     system = System(**{**remote.pop("system"), "password": Secret("")})
     groups = {name: kind(**value.pop(name)) for name, kind in _GROUPS.items()}
     return Order(
-        **{**value, "token": Secret("")},
+        **{**value, "token": Secret(""), "raw_options": tuple(value.get("raw_options", ()))},
         remote=RemoteLocation(system=system, **_tuples(remote, "methods", "paths")),
         local=LocalLocation(**_tuples({**local, "password": Secret("")}, "paths")),
         file=FileParameters(**_tuples({**file, "passphrase": Secret("")}, "exclude_patterns")),

@@ -39,7 +39,7 @@ def test_every_option_is_shown_with_value_source_and_effect(
     file = tmp_path / "etc" / "aspera.conf"
     assert (status, err) == (0, "")
     assert line_of(out, "port") == ["<central_server><port>", "0", f"{file}:3", "in effect"]
-    assert line_of(out, "raw_options")[1:] == ["enable", f"{file}:3", "no effect in this version"]
+    assert line_of(out, "raw_options")[1:] == ["enable", f"{file}:3", "in effect"]
     assert line_of(out, "log_size")[1:] == ["2 MB", f"{file}:4", "in effect"]
     assert line_of(out, "address")[1:] == ["127.0.0.1", "default", "in effect"]
     assert line_of(out, "observer_allow")[1:] == ["-", "default", "in effect"]

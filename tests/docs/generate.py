@@ -290,7 +290,9 @@ WITHOUT_CONSEQUENCE = {
 def _order(old: str) -> str:
     scalars = ((path, *row, 1) for path, row in order_reader._SCALARS.items())
     lists = ((path, *row) for path, row in order_reader._LISTS.items())
-    tops = list(dict.fromkeys(path.partition("/")[0] for path in order_reader._SCALARS))
+    tops = list(
+        dict.fromkeys(path.partition("/")[0] for path in (*order_reader._SCALARS, *order_reader._LISTS))
+    )
     rows = (
         (f"`{path}`", _kind(convert, most), _default(path, group, name), consequence(path))
         for path, group, name, convert, most in sorted(

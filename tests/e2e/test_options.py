@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import sys
 from pathlib import Path
 
+import pytest
 import zeep
 
+from asperacentral.commands.client import Refused
 from asperacentral.commands.local import LocalDaemon
 from tests.e2e.site import FarSide, Site, order, until
 
@@ -93,3 +96,82 @@ def test_a_host_that_is_not_known_is_met_as_the_options_say(node: FarSide, tmp_p
     assert f"[127.0.0.1]:{node.port} " in known.read_text()
     assert push("strict", "hosts") == "completed"
     assert push("strict", "other") == "error"
+
+
+def test_an_order_may_hand_over_raw_options_where_the_option_allows_it(node: FarSide, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.write_bytes(b"x" * 100_000)
+
+    def text(target: str, *options: str) -> str:
+        raw = "".join(f"<Option>{option}</Option>" for option in options)
+        plain = order(node, "Push", [str(out)], f"/{tmp_path.name}/{target}", rate=1_000_000)
+        return plain.replace("</Order>", f"<RawOptions>{raw}</RawOptions></Order>")
+
+    with LocalDaemon(tmp_path / "one", options={"raw_options": "enable"}) as daemon:
+        site = Site(daemon)
+        job = site.client.submit(text("a", "-l", "5555", "--policy=low"))
+        (session,) = site.finish(job)
+        assert (session.status, session.target_rate) == ("completed", 5555)
+        with pytest.raises(Refused, match="RawOptions/Option: they would change the session's host"):
+            site.client.submit(text("b", "--host=elsewhere"))
+        with pytest.raises(Refused, match=r"RawOptions/Option: .*--no-such-option"):
+            site.client.submit(text("b", "--no-such-option"))
+        assert site.client.list_jobs() == []
+    own = "<asperacentral><ascp_path>/bin/false</ascp_path></asperacentral>"
+    with (
+        LocalDaemon(tmp_path / "two", options={"raw_options": "enable"}, more=own) as daemon,
+        pytest.raises(Refused, match="only openascp takes them"),
+    ):
+        Site(daemon).client.submit(text("c", "-q"))
+
+
+TALKER = """#!{python}
+import sys
+sys.path.insert(0, {root!r})
+from asperacentral.fasp import messages
+from asperacentral.fasp.management import MessageType
+from asperacentral.fasp.messages import FileState
+from tests.fasp.speaker import Speaker
+
+speaker = Speaker(sys.argv[1:])
+speaker.start()
+skipped = FileState("/out/skipped", 5)
+speaker.say(messages.report(MessageType.SKIP, speaker.who, skipped.fields()))
+speaker.say(messages.fileerror(speaker.who, FileState("/out/failed", 5), code=4, description="no such file"))
+speaker.say(speaker.closing())
+"""
+
+
+def test_skipped_and_failed_files_are_recorded_as_the_options_say(node: FarSide, tmp_path: Path) -> None:
+    program = tmp_path / "ascp"
+    program.write_text(TALKER.format(python=sys.executable, root=str(Path(__file__).parents[2])))
+    program.chmod(0o700)
+    more = f"<asperacentral><ascp_path>{program}</ascp_path></asperacentral>"
+
+    def push(name: str, options: dict[str, str]) -> list[str]:
+        with LocalDaemon(tmp_path / name, options=options, more=more) as daemon:
+            site = Site(daemon)
+            job = site.client.submit(order(node, "Push", ["/out"], "/in"))
+            (session,) = site.finish(job)
+            assert session.status == "completed"
+            return recorded(site, job)
+
+    assert push("one", {}) == ["failed"]
+    assert push("two", {"file_errors": "false", "ignore_skipped_files": "false"}) == ["skipped"]
+
+
+def test_whole_files_wait_for_a_validator_if_the_option_says_so(node: FarSide, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.write_bytes(b"x")
+
+    def status(name: str, word: str) -> str:
+        more = f"<asperacentral><post_transfer_validation>{word}</post_transfer_validation></asperacentral>"
+        with LocalDaemon(tmp_path / name, more=more) as daemon:
+            site = Site(daemon)
+            job = site.client.submit(order(node, "Push", [str(out)], f"/{tmp_path.name}/{name}"))
+            site.finish(job)
+            service = zeep.Client(f"{daemon.url}/services/soap/Transfer-201210?wsdl").service
+            (file,) = service.GetFileTransferInfo(FileTransferFilter={"JobId": [job]}).FileTransferInfo
+            return str(file.Status)
+
+    assert (status("one", "enable"), status("two", "disable")) == ("to_be_validated", "completed")
