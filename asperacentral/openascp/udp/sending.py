@@ -1,0 +1,372 @@
+"""The sending end: which datagrams to send when, and what to send again.
+
+Pure: the caller gives bytes of the stream (`feed`), what arrived (`take_in`) and the time, in seconds of a clock that
+does not go back, and sends what `burst` returns.
+
+Each transmission has a sequence number of its own, also of bytes that are sent again, so every loss is a gap that is
+named once and nothing needs a timer. When there is nothing else to send, probes make the receiver report, which shows
+what was lost at the tail.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from asperacentral.openascp.udp.boxes import Inbox, Outbox
+from asperacentral.openascp.udp.packets import OVERHEAD, UNKNOWN_LENGTH, Kind, MalformedBody, Probe, Report
+from asperacentral.openascp.udp.rates import Observation, RateControl
+
+MOST_PER_BURST = 44
+"""Datagrams, and `LARGEST_BURST` bytes: what one call can hand to the kernel."""
+LARGEST_BURST = 65_000
+
+_BURST_SECONDS = 0.001
+_CATCH_UP = 0.010
+_PROBE_SECONDS = 0.010
+_IDLE_SECONDS = 0.5
+_TELL_SECONDS = 0.2
+_FIRST_RTT = 0.1
+_MOST_COPIES = 8
+_RTT_MEMORY = 30.0
+_DELIVERED = -1
+_PROBED = -1
+_LENGTH = -2
+
+
+@dataclass(slots=True)
+class Sent:
+    """Counters of the sending end: datagrams, bytes as they are on the wire, and bytes of the stream."""
+
+    datagrams: int = 0
+    wire: int = 0
+    again: int = 0
+    lost: int = 0
+    acknowledged: int = 0
+    """Bytes of the stream that the receiver says it has."""
+
+
+Record = tuple[int, bytes, float]
+"""Of a datagram under way: offset and bytes (empty for a probe), and when it was sent."""
+
+
+class SendingEnd:
+    """Sends one stream. `size` is the bytes of a datagram, `headers` what IP and UDP add to each; `buffer` is what
+    the receiver's socket holds.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        outbox: Outbox,
+        control: RateControl,
+        size: int,
+        headers: int,
+        buffer: int,
+        now: float,
+        rtt: float = _FIRST_RTT,
+    ) -> None:
+        self.inbox = inbox
+        self.control = control
+        self.sent = Sent()
+        self.rtt = rtt
+        """Smoothed round trip, seconds."""
+        self.peer_closed: int | None = None
+        self._outbox = outbox
+        self._buffer = buffer
+        self._headers = headers
+        self._resize(size)
+        self._chunk = b""
+        self._place = 0
+        self._offset = 0
+        self._flush = False
+        self._ended = False
+        self._length_heard = False
+        self._again: deque[tuple[int, bytes]] = deque()
+        self._copies: dict[int, int] = {}
+        self._records: dict[int, Record] = {}
+        self._resolved = outbox.next
+        self._flight = 0
+        self._least_rtt = rtt
+        self._least_at = now
+        self._last_report = -1
+        self._room: int | None = None
+        self._ask = False
+        self._loss = 0.0
+        self._next_time = now
+        self._paced = control.rate
+        self._last_sent = now
+        self._last_probe = now
+        self._last_told = now
+
+    # --- the stream
+
+    @property
+    def hungry(self) -> bool:
+        """Whether less than a burst of the stream is at hand, and more is to come."""
+        return not self._ended and len(self._chunk) - self._place < LARGEST_BURST
+
+    @property
+    def complete(self) -> bool:
+        """The stream has ended, the receiver has all of it and knows that this is all."""
+        return self._length_heard and not self._again and not self._flight
+
+    def feed(self, data: bytes | None) -> None:
+        """The next bytes of the stream; empty: no more for now, None: that was all."""
+        if data is None:
+            self._ended = True
+        elif not data:
+            self._flush = True
+        else:
+            self._chunk = self._chunk[self._place :] + data
+            self._place = 0
+            self._flush = False
+
+    # --- out
+
+    def burst(self, now: float) -> list[tuple[bytes, bytes]]:
+        """The datagrams to send now, in two pieces each: all of one size but the last, which may be shorter."""
+        count = self._allowed(now)
+        pieces = self._data(count, now) if count > 0 else []
+        if pieces:
+            wire = sum(map(_length, pieces)) + len(pieces) * self._headers
+            self.sent.wire += wire
+            self.sent.datagrams += len(pieces)
+            self._next_time = max(self._next_time, now - _CATCH_UP) + wire / self.control.rate
+            self._last_sent = now
+            if now - self._last_told < _TELL_SECONDS and not (self._ended and self._drained):
+                return pieces
+        if self._probe_due(now) or pieces:
+            pieces.append(self._probe(now))
+        return pieces
+
+    def wait(self, now: float) -> float:
+        """Seconds until `burst` has something, if nothing arrives before."""
+        probe = max(0.0, self._probe_time() - now)
+        if self._again or not self._drained:
+            if self.control.rate != self._paced:
+                return 0.0
+            if self.control.rate > 0 and self._window() > 0:
+                return min(probe, max(0.0, self._next_time - now))
+        return probe
+
+    def shrink(self, size: int) -> None:
+        """The path does not take datagrams of the present size: use this one from now on."""
+        if size + self._headers < self._wire_size:
+            self._resize(size)
+            self._again = deque(
+                (offset + at, payload[at : at + self._payload])
+                for offset, payload in self._again
+                for at in range(0, len(payload), self._payload)
+            )
+
+    def close(self, reason: int) -> bytes:
+        """A datagram that says that nothing more is sent."""
+        return self._outbox.seal(Kind.CLOSE, reason)
+
+    # --- in
+
+    def take_in(self, datagrams: Iterable[bytes | memoryview], now: float) -> None:
+        """Datagrams of the receiver arrived."""
+        for datagram in datagrams:
+            packet = self.inbox.open(datagram, now)
+            if packet is None:
+                continue
+            kind, sequence, argument, body = packet
+            if kind == Kind.REPORT and sequence > self._last_report:
+                try:
+                    report = Report.decode(body)
+                except MalformedBody:
+                    continue
+                self._last_report = sequence
+                self._learn(report, argument, now)
+            elif kind == Kind.CLOSE:
+                self.peer_closed = argument
+        self.inbox.tidy(now, max(0, self._last_report))
+
+    def _learn(self, report: Report, contiguous: int, now: float) -> None:
+        if report.after > self._outbox.next or report.echo >= self._outbox.next:
+            return
+        self.sent.acknowledged = max(self.sent.acknowledged, report.received)
+        held_back = report.backlog > report.room // 8
+        self._room = max(0, report.room - report.backlog) if held_back else None
+        rtt, delay = self._times(report, now)
+        described = lost = 0
+        if report.low > self._resolved:
+            self._ask = True
+        elif report.after > self._resolved:
+            described = report.after - self._resolved
+            lost = self._settle(report)
+            self.sent.lost += lost
+            self._loss += (lost / described - self._loss) * min(1.0, described / 2000)
+        self.control.observe(
+            Observation(
+                now=now,
+                rtt=rtt,
+                delay=delay,
+                described=described,
+                lost=lost,
+                received=report.received * self._wire_size // self._payload,
+                received_at=report.arrived / 1e6,
+                held_back=held_back,
+            )
+        )
+
+    def _times(self, report: Report, now: float) -> tuple[float | None, float | None]:
+        """Round trip and one-way delay (the latter plus the difference of the clocks), seconds."""
+        record = self._records.get(report.echo)
+        if record is None:
+            return None, None
+        rtt = now - record[2] - report.held / 1e6
+        if rtt < 0:
+            return None, None
+        self.rtt += (rtt - self.rtt) / 8
+        if rtt <= self._least_rtt or now - self._least_at > _RTT_MEMORY:
+            self._least_rtt, self._least_at = rtt, now
+        return rtt, report.arrived / 1e6 - record[2]
+
+    def _settle(self, report: Report) -> int:
+        """What the report describes has arrived, or is to be sent again; returns how many datagrams were lost."""
+        lost = 0
+        place = self._resolved
+        for first, after in report.missing:
+            if after <= place:
+                continue
+            self._arrived(place, first)
+            for sequence in range(max(place, first), after):
+                lost += 1
+                self._missing(sequence)
+            place = after
+        self._arrived(place, report.after)
+        self._resolved = report.after
+        return lost
+
+    def _arrived(self, first: int, after: int) -> None:
+        records = self._records
+        for sequence in range(first, after):
+            record = records.pop(sequence, None)
+            if record is not None:
+                self._flight -= len(record[1])
+                if self._copies and record[0] in self._copies:
+                    self._copies[record[0]] = _DELIVERED
+                elif record[0] == _LENGTH:
+                    self._length_heard = True
+
+    def _missing(self, sequence: int) -> None:
+        record = self._records.pop(sequence, None)
+        if record is None or not record[1]:
+            return
+        offset, payload, _ = record
+        self._flight -= len(payload)
+        left = self._copies.get(offset)
+        if left is not None:
+            if left == _DELIVERED:
+                return
+            if left > 1:
+                self._copies[offset] = left - 1
+                return
+            del self._copies[offset]
+        self._again.append((offset, payload))
+
+    # --- which datagrams
+
+    def _resize(self, size: int) -> None:
+        self._payload = size - OVERHEAD
+        self._wire_size = size + self._headers
+        self._largest = max(1, min(MOST_PER_BURST, LARGEST_BURST // size))
+
+    @property
+    def _drained(self) -> bool:
+        left = len(self._chunk) - self._place
+        return left == 0 or (left < self._payload and not self._flush and not self._ended)
+
+    def _window(self) -> float:
+        """Bytes that may yet be under way: what the path holds, and half of what the receiver's socket does."""
+        path = self.control.rate * (1.5 * self._least_rtt + 0.005)
+        limit = self._buffer / 2 + path
+        if self._room is not None:
+            limit = min(limit, self._room)
+        return limit - self._flight
+
+    def _allowed(self, now: float) -> int:
+        rate = self.control.rate
+        if rate != self._paced:
+            if self._next_time > now and rate > 0:
+                self._next_time = now + (self._next_time - now) * min(self._paced / rate, 1.0)
+            self._paced = rate
+        if rate <= 0 or now < self._next_time:
+            return 0
+        share = int(rate * _BURST_SECONDS / self._wire_size) + 1
+        return min(self._largest, share, math.ceil(self._window() / self._payload))
+
+    def _data(self, count: int, now: float) -> list[tuple[bytes, bytes]]:
+        pieces: list[tuple[bytes, bytes]] = []
+        full = self._payload
+        seal, records = self._outbox.data, self._records
+        if not self._again and self._copies and not self._flight:
+            self._copies.clear()
+        while len(pieces) < count:
+            if self._again:
+                item = self._next_again()
+                if item is None:
+                    continue
+                offset, payload = item
+                self.sent.again += 1
+            else:
+                if self._drained:
+                    break
+                payload = self._chunk[self._place : self._place + full]
+                offset = self._offset
+                self._place += len(payload)
+                self._offset += len(payload)
+            records[self._outbox.next] = (offset, payload, now)
+            pieces.append(seal(offset, payload))
+            self._flight += len(payload)
+            if len(payload) < full:
+                break
+        return pieces
+
+    def _next_again(self) -> tuple[int, bytes] | None:
+        """What is to be sent again first; None when it has arrived meanwhile."""
+        offset, payload = self._again.popleft()
+        left = self._copies.get(offset)
+        if left is None and self._ended and self._drained:
+            copies = self._copies_wanted()
+            if copies > 1:
+                self._copies[offset] = copies
+                self._again.extend([(offset, payload)] * (copies - 1))
+        return None if left == _DELIVERED else (offset, payload)
+
+    def _copies_wanted(self) -> int:
+        """At the tail nothing else waits for the link: as many copies as leave one in five chances of another round."""
+        loss = min(max(self._loss, 1e-4), 0.9)
+        wanted = math.log(0.2 / (len(self._again) + 1)) / math.log(loss)
+        return max(1, min(_MOST_COPIES, math.ceil(wanted)))
+
+    # --- probes
+
+    def _probe_time(self) -> float:
+        if self._ask:
+            return self._last_probe + _PROBE_SECONDS
+        if self._records:
+            return max(self._last_sent, self._last_probe) + max(_PROBE_SECONDS, self.rtt / 4)
+        return max(self._last_sent, self._last_probe) + _IDLE_SECONDS
+
+    def _probe_due(self, now: float) -> bool:
+        return now >= self._probe_time()
+
+    def _probe(self, now: float) -> tuple[bytes, bytes]:
+        length = self._offset if self._ended and self._place == len(self._chunk) else UNKNOWN_LENGTH
+        known = length != UNKNOWN_LENGTH
+        self._records[self._outbox.next] = (_LENGTH if known else _PROBED, b"", now)
+        body = Probe(self._resolved, int(self._ask)).encode()
+        self._last_probe = self._last_told = now
+        self._ask = False
+        self.sent.datagrams += 1
+        return self._outbox.seal(Kind.PROBE, length, body), b""
+
+
+def _length(pieces: tuple[bytes, bytes]) -> int:
+    return len(pieces[0]) + len(pieces[1])
