@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from asperacentral import logs
@@ -23,6 +24,7 @@ from asperacentral.openascp.options import Options, Secrets, UsageError, manager
 from asperacentral.openascp.session import ManagerUnreachableError, Session
 
 _LEVELS = (logging.INFO, logs.STEPS, logs.MESSAGES, logs.BODIES)
+_LOG_SIZE = 10 << 20
 _END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -32,6 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     try:
         options = parse(arguments)
+        secrets = _complete(secrets, options)
         _set_up_logging(options)
     except UsageError as error:
         sys.stderr.write(f"openascp: {error}\n")
@@ -59,6 +62,13 @@ async def _run(options: Options, secrets: Secrets) -> int:
         for number in _END_SIGNALS:  # a manager may send one when it has seen the end; that changes nothing
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
+
+
+def _complete(secrets: Secrets, options: Options) -> Secrets:
+    """The secrets with those of the command line. UsageError when one is missing that an option needs."""
+    if options.file_crypt and not secrets.file_passphrase:
+        raise UsageError("--file-crypt needs a passphrase in ASPERA_SCP_FILEPASS")
+    return replace(secrets, token=options.token or secrets.token)
 
 
 async def _refuse(arguments: list[str], error: UsageError) -> None:
@@ -92,7 +102,7 @@ def _set_up_logging(options: Options) -> None:
         if options.log == "-" or (options.debug and not options.log):
             logs.configure(level, None)
         elif options.log:
-            logs.configure(level, Path(options.log), name="openascp")
+            logs.configure(level, Path(options.log), name="openascp", size=options.log_size or _LOG_SIZE)
         else:
             logging.getLogger().handlers[:] = [logging.NullHandler()]
     except OSError as error:

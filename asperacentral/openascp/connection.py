@@ -32,14 +32,16 @@ _CIPHERS = {"none": _ALL, "aes128": _ALL, "aes192": [*_STRONG, "aes192-ctr"], "a
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Where to connect and as whom. `password` is also the passphrase of an encrypted key."""
+    """Where to connect and as whom. `password` is also the passphrase of an encrypted key; `key` a key's text."""
 
     host: str
     port: int
     user: str
     password: str = field(default="", repr=False)
-    key_file: Path | None = None
+    key_files: tuple[Path, ...] = ()
+    key: str = field(default="", repr=False)
     cipher: str = "none"
+    ipv6: bool = False
 
 
 class _Client(asyncssh.SSHClient):
@@ -102,7 +104,7 @@ def _send_no_fillers(connection: asyncssh.SSHClientConnection) -> None:
 def _arguments(login: Login, check: HostKeyCheck) -> dict[str, Any]:
     keys, methods = _credentials(login)
     arguments: dict[str, Any] = {
-        "tunnel": Connector(),
+        "tunnel": Connector(ipv6=login.ipv6),
         "username": login.user or (),
         "known_hosts": (check.known, [], check.revoked),
         "server_host_key_algs": _host_key_algorithms(check),
@@ -122,23 +124,35 @@ def _arguments(login: Login, check: HostKeyCheck) -> dict[str, Any]:
 
 
 def _credentials(login: Login) -> tuple[list[asyncssh.SSHKey] | None, list[str]]:
-    """The key, if one was given, and the methods to try."""
+    """The keys, if any were given, and the methods to try."""
     password_methods = ["keyboard-interactive", "password"] if login.password else []
-    if login.key_file is None:
+    if not login.key_files and not login.key:
         return None, password_methods or ["none"]
-    try:
+    keys = []
+    for text in _key_texts(login):
         try:
-            key = asyncssh.read_private_key(login.key_file)
-        except asyncssh.KeyImportError:
-            key = asyncssh.read_private_key(login.key_file, login.password or None)
-            password_methods = []  # the secret was the key's passphrase and is no one else's business
-    except OSError as error:
-        text = f"the private key cannot be read: {error.strerror}"
-        raise SessionFailure(FaspCode.AUTH, text) from error
-    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
-        text = f"the private key cannot be used: {' '.join(str(error).split())}"
-        raise SessionFailure(FaspCode.AUTH, text) from error
-    return [key], ["publickey", *password_methods]
+            try:
+                key = asyncssh.import_private_key(text)
+            except asyncssh.KeyImportError:
+                key = asyncssh.import_private_key(text, login.password or None)
+                password_methods = []  # the secret was the key's passphrase and is no one else's business
+        except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+            reason = f"the private key cannot be used: {' '.join(str(error).split())}"
+            raise SessionFailure(FaspCode.AUTH, reason) from error
+        keys.append(key)
+    return keys, ["publickey", *password_methods]
+
+
+def _key_texts(login: Login) -> list[bytes]:
+    """The private keys as they were given."""
+    texts = [login.key.encode()] if login.key else []
+    for file in login.key_files:
+        try:
+            texts.append(file.read_bytes())
+        except OSError as error:
+            text = f"the private key cannot be read: {error.strerror}"
+            raise SessionFailure(FaspCode.AUTH, text) from error
+    return texts
 
 
 def _host_key_algorithms(check: HostKeyCheck) -> list[str]:

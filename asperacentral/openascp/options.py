@@ -1,7 +1,7 @@
-"""The command line: ascp's options as far as they take effect here, and a few of our own.
+"""The command line of one session as frozen values; `option_table` lists the options, this module what they mean.
 
 An option of ascp that is not supported is refused, never ignored, since ignoring one could move the wrong files.
-Secrets come by environment only and are taken out of it when read. Rates are Kbps.
+Secrets come by environment and are taken out of it when read. Rates are Kbps, sizes bytes.
 """
 
 from __future__ import annotations
@@ -9,28 +9,24 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import time
 import uuid
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
-from asperacentral import __version__
-from asperacentral.fasp.messages import POLICIES
-from asperacentral.openascp import hostkeys, overwrite
+from asperacentral.openascp import hostkeys
+from asperacentral.openascp.files.afterwards import Afterwards
+from asperacentral.openascp.files.attributes import Preserve
+from asperacentral.openascp.files.selection import PatternError, Rule, Selection, TimeLimits, moment
+from asperacentral.openascp.option_sources import Sources, read_sources
+from asperacentral.openascp.option_table import UsageError, manager_parser, parser
+from asperacentral.openascp.option_values import LARGEST_RATE, Rate
 
-CIPHERS = ("none", "aes128", "aes192", "aes256")
-_MODES = ("", "-cfb", "-gcm", "cfb", "gcm")
-_RATE = re.compile(r"(\d+(?:\.\d+)?|\.\d+)([kKmMgG]?)")
-_SCALE = {"": 1, "k": 1, "m": 1000, "g": 1_000_000}
+__all__ = ["LARGEST_RATE", "Options", "Secrets", "UsageError", "manager_of", "parse", "session_id_of"]
+
+MOST_MANAGERS = 31
 _TAG = re.compile(r"[A-Za-z0-9._-]{1,64}")
-LARGEST_RATE = 1_000_000_000
-"""Kbps: 1 Tbit/s; more is taken for this."""
-PORTS = range(1, 65536)
-
-
-class UsageError(Exception):
-    """The command line is wrong; the text is one line for its user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +36,34 @@ class Secrets:
     password: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
     cookie: str = field(default="", repr=False)
+    key: str = field(default="", repr=False)
+    """The text of a private key."""
+    file_passphrase: str = field(default="", repr=False)
 
     @classmethod
     def take(cls, environment: MutableMapping[str, str]) -> Secrets:
-        """Read the secrets and remove them, so that no child inherits them."""
-        names = ("ASPERA_SCP_PASS", "ASPERA_SCP_TOKEN", "ASPERA_SCP_COOKIE")
-        password, token, cookie = (environment.pop(name, "") for name in names)
-        return cls(password, token, " ".join(cookie.splitlines()))
+        """Read the secrets and remove them, so that no child inherits them; those of no use here are removed too."""
+        names = (
+            "ASPERA_SCP_PASS",
+            "ASPERA_SCP_TOKEN",
+            "ASPERA_SCP_COOKIE",
+            "ASPERA_SCP_KEY",
+            "ASPERA_SCP_FILEPASS",
+        )
+        password, token, cookie, key, file_passphrase = (environment.pop(name, "") for name in names)
+        for name in ("ASPERA_SCP_LICENSE", "ASPERA_PROXY_PASS", "ASPERA_SRC_PASS", "ASPERA_DST_PASS"):
+            environment.pop(name, None)
+        return cls(password, token, " ".join(cookie.splitlines()), key, file_passphrase)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """One session's command line. Paths of files to move are bytes."""
+    """One session's command line. Paths of files to move are bytes.
+
+    `placed` is empty, or has for each source its path below the destination. `byte_range` is the first byte and the
+    one after the last, 0 for the end. `target_share` and `minimum_share` are set instead of the rates when those are
+    percentages of what `measure` finds.
+    """
 
     mode: str
     host: str
@@ -59,22 +71,54 @@ class Options:
     sources: tuple[bytes, ...]
     destination: bytes
     several: bool = False
+    placed: tuple[bytes, ...] = ()
     port: int = 22
+    ipv6: bool = False
     udp_port: int = 33001
+    datagram_size: int = 0
     target_rate: int = 10000
     minimum_rate: int = 0
+    target_share: Rate | None = None
+    minimum_share: Rate | None = None
+    measure: str = ""
     policy: str = "fair"
     cipher: str = "aes128"
+    read_block: int = 0
+    write_block: int = 0
     resume_level: int = 0
     overwrite: str = "diff"
     create_path: bool = False
     precalculate: bool = False
-    key_file: Path | None = None
+    rules: tuple[Rule, ...] = ()
+    limits: TimeLimits = TimeLimits()
+    links: str = "follow"
+    skip_special: bool = False
+    skip_duplicates: bool = False
+    byte_range: tuple[int, int] = (0, 0)
+    preserve: Preserve = Preserve()
+    afterwards: Afterwards = Afterwards()
+    delete_before: bool = False
+    save: bool = False
+    save_suffix: str = ""
+    checksum: str = "none"
+    manifest: str = "none"
+    manifest_path: Path | None = None
+    manifest_suffix: str = ""
+    file_crypt: str = ""
+    key_files: tuple[Path, ...] = ()
+    token: str = field(default="", repr=False)
     fingerprint: hostkeys.Fingerprint | None = None
     host_key_policy: str = "tofu"
     known_hosts: Path = Path()
-    manager: tuple[str, int] | None = None
+    remote_program: str = ""
+    managers: tuple[tuple[str, int], ...] = ()
     manager_port_file: Path | None = None
+    no_port_files: bool = False
+    keepalive: bool = False
+    part: tuple[int, int] = (1, 1)
+    multi_session_threshold: int = 0
+    tags: str = ""
+    retry_timeout: int = 0
     user_str: str = ""
     session_id: str = ""
     partial_tag: str = ""
@@ -82,17 +126,21 @@ class Options:
     quiet: bool = False
     debug: int = 0
     log: str = ""
+    log_size: int = 0
 
     @property
     def sending(self) -> bool:
         """Tell whether files leave this machine."""
         return self.mode == "send"
 
+    @property
+    def manager(self) -> tuple[str, int] | None:
+        """The first manager, if there is one."""
+        return self.managers[0] if self.managers else None
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Report what is wrong in one line; options of ascp that are unknown here are among it."""
-        raise UsageError(message.replace("unrecognized arguments:", "option not supported:"))
+    def selection(self) -> Selection:
+        """Which files are moved."""
+        return Selection(self.rules, self.limits)
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -100,60 +148,84 @@ def parse(arguments: Sequence[str]) -> Options:
 
     UsageError when it is wrong; SystemExit after help or version were printed.
     """
-    given = _parser().parse_args(list(arguments))
-    sources, several = _sources(given)
-    user_str = given.user_str
-    session_id = session_id_of(user_str)
-    tag = given.partial_tag or session_id.replace("-", "")[:12]
-    if not _TAG.fullmatch(tag):
-        raise UsageError("--partial-tag must be 1 to 64 letters, digits, dots, - or _")
-    if "/" in given.partial_suffix or "\0" in given.partial_suffix or len(given.partial_suffix) > 64:
-        raise UsageError("--partial-file-suffix must be a short text without /")
-    if any(len(text.splitlines()) > 1 for text in (user_str, given.host, given.user)):
-        raise UsageError("-u, --host and --user must not hold line breaks")
-    return Options(
+    given = parser().parse_args(list(arguments))
+    sources = read_sources(given)
+    session_id = session_id_of(given.user_str)
+    options = Options(
         mode=given.mode,
         host=given.host,
         user=given.user,
-        sources=sources,
-        destination=os.fsencode(given.paths[-1]),
-        several=several,
+        sources=sources.paths,
+        destination=sources.destination,
+        several=sources.several,
+        placed=sources.placed,
         port=given.port,
+        ipv6=given.ipv6,
         udp_port=given.udp_port,
-        target_rate=given.target_rate,
-        minimum_rate=given.minimum_rate,
+        datagram_size=given.datagram_size,
+        target_rate=given.target_rate.of(0),
+        minimum_rate=given.minimum_rate.of(0),
+        target_share=given.target_rate if given.target_rate.percent else None,
+        minimum_share=given.minimum_rate if given.minimum_rate.percent else None,
+        measure=given.measure,
         policy=given.policy,
         cipher="none" if given.clear else given.cipher,
+        read_block=given.read_block,
+        write_block=given.write_block,
         resume_level=given.resume_level,
         overwrite=given.overwrite,
         create_path=given.create_path,
-        precalculate=given.precalculate,
-        key_file=given.key_file,
+        precalculate=given.precalculate and not given.no_precalculate,
+        rules=tuple(Rule(os.fsencode(pattern), exclude) for pattern, exclude in given.rules or ()),
+        limits=_limits(given),
+        links=given.symbolic_links,
+        skip_special=given.skip_special_files,
+        skip_duplicates=given.skip_dir_traversal_dupes,
+        byte_range=given.byte_range,
+        preserve=_preserve(given),
+        afterwards=_afterwards(given),
+        delete_before=given.delete_before_transfer,
+        save=given.save or bool(given.save_suffix),
+        save_suffix=given.save_suffix,
+        checksum=given.checksum,
+        manifest=given.file_manifest or ("text" if given.file_manifest_path else "none"),
+        manifest_path=given.file_manifest_path,
+        manifest_suffix=given.manifest_suffix,
+        file_crypt=given.file_crypt,
+        key_files=tuple(given.key_files or ()),
+        token=given.token,
         fingerprint=given.fingerprint,
         host_key_policy="any" if given.ignore_host_key else given.host_key_policy,
         known_hosts=given.known_hosts.expanduser(),
-        manager=given.manager,
+        remote_program=given.remote_program,
+        managers=tuple(given.managers or ()),
         manager_port_file=given.manager_port_file,
-        user_str=user_str,
+        no_port_files=given.no_mgmt_port_files,
+        keepalive=given.keepalive,
+        part=given.part,
+        multi_session_threshold=given.multi_session_threshold,
+        tags=given.tags or "",
+        retry_timeout=given.retry_timeout,
+        user_str=given.user_str,
         session_id=session_id,
-        partial_tag=tag,
+        partial_tag=given.partial_tag or session_id.replace("-", "")[:12],
         partial_suffix=given.partial_suffix or ".partial",
         quiet=given.quiet,
         debug=given.debug + given.verbose,
-        log=given.log,
+        log=given.log[0],
+        log_size=given.log[1],
     )
+    _check(options, sources)
+    return options
 
 
 def manager_of(arguments: Sequence[str]) -> tuple[tuple[str, int] | None, str]:
     """The manager and the user string of a command line that is wrong elsewhere, as far as they can be read."""
-    parser = _Parser(add_help=False, allow_abbrev=False)
-    parser.add_argument("-M", dest="manager", type=_address)
-    parser.add_argument("-u", dest="user_str", default="")
     try:
-        given, _ = parser.parse_known_args(list(arguments))
+        given, _ = manager_parser().parse_known_args(list(arguments))
     except UsageError:
         return None, ""
-    return given.manager, given.user_str
+    return (given.managers[0] if given.managers else None), given.user_str
 
 
 def session_id_of(user_str: str) -> str:
@@ -161,103 +233,83 @@ def session_id_of(user_str: str) -> str:
     return user_str.lower() if _is_uuid(user_str) else str(uuid.uuid4())
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="openascp",
-        description="Move files to or from an SSH server, with ascp's options.",
-        epilog="Environment: ASPERA_SCP_PASS (password, or passphrase of the key), ASPERA_SCP_TOKEN,"
-        " ASPERA_SCP_COOKIE.",
-        allow_abbrev=False,
-        usage="openascp [options] --mode=send|recv --host=HOST [--user=USER] source... destination",
+def _limits(given: argparse.Namespace) -> TimeLimits:
+    now = time.time()
+    newest, oldest = given.exclude_newer_than, given.exclude_older_than
+    return TimeLimits(
+        None if newest is None else moment(newest, now), None if oldest is None else moment(oldest, now)
     )
-    _add_session_options(parser)
-    _add_file_options(parser)
-    _add_own_options(parser)
-    parser.add_argument("paths", nargs="+", metavar="source... destination")
-    return parser
 
 
-def _add_session_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("session")
-    add = group.add_argument
-    add("-M", dest="manager", type=_address, metavar="[HOST:]PORT", help="report to the manager there")
-    add(
-        "-u",
-        dest="user_str",
-        default="",
-        metavar="TEXT",
-        help="comes back as UserStr; a UUID is the SessionId",
+def _preserve(given: argparse.Namespace) -> Preserve:
+    """What is kept. Where the receiving side is the far one, the --remote options say how it stores."""
+    remote = given.mode == "send"
+    return Preserve(
+        modification_time=given.preserve_times or given.preserve_modification_time,
+        access_time=given.preserve_times or given.preserve_access_time,
+        source_access_time=given.preserve_source_access_time,
+        uid=given.preserve_file_owner_uid,
+        gid=given.preserve_file_owner_gid,
+        xattrs=(remote and given.remote_preserve_xattrs) or given.preserve_xattrs,
+        acls=(remote and given.remote_preserve_acls) or given.preserve_acls,
     )
-    add("--mode", choices=("send", "recv"), required=True)
-    add("--host", required=True)
-    add("--user", default="")
-    add("-P", dest="port", type=_port, default=22, help="SSH port (%(default)s)")
-    add("-O", dest="udp_port", type=_port, default=33001, help="UDP port (%(default)s)")
-    add("-l", dest="target_rate", type=_rate, default=10000, metavar="RATE", help="Kbps, or with k, m, g")
-    add("-m", dest="minimum_rate", type=_rate, default=0, metavar="RATE")
-    add("--policy", choices=POLICIES, default="fair")
-    add("-c", dest="cipher", type=_cipher, default="aes128", help="none, aes128, aes192, aes256")
-    add(
-        "-T",
-        dest="clear",
-        action="store_true",
-        help="ask for no encryption; over SSH data is encrypted anyway",
+
+
+def _afterwards(given: argparse.Namespace) -> Afterwards:
+    return Afterwards(
+        remove=given.remove,
+        move_to=os.fsencode(given.move_to),
+        remove_skipped=given.remove_skipped,
+        remove_empty=given.remove_empty,
+        remove_source_folder=given.remove_source_folder,
     )
-    add("-i", dest="key_file", type=Path, metavar="KEYFILE", help="private key")
-    add("--check-sshfp", dest="fingerprint", type=_fingerprint, metavar="FINGERPRINT")
-    add("--ignore-host-key", action="store_true")
-    add("-q", dest="quiet", action="store_true", help="print nothing")
-    add("-v", dest="verbose", action="count", default=0)
-    add("-D", dest="debug", action="count", default=0, help="log more; repeat for still more")
-    add("-L", dest="log", default="", metavar="DIR|-", help="log there, - for the terminal")
-    add("-A", action="version", version=f"openascp version {__version__}", help="print the version")
 
 
-def _add_file_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("files")
-    add = group.add_argument
-    add("-k", dest="resume_level", type=int, choices=range(4), default=0, help="how files are compared")
-    add("--overwrite", choices=overwrite.RULES, default="diff")
-    add("-d", dest="create_path", action="store_true", help="make the destination folder")
-    add("--file-list", type=Path, metavar="FILE", help="sources, one on each line")
-    add("--source-prefix", default="", metavar="PATH", help="put before each source")
-    add("--precalculate-job-size", dest="precalculate", action="store_true")
-    add("--partial-file-suffix", dest="partial_suffix", default=".partial", metavar="TEXT")
-
-
-def _add_own_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("not known to ascp")
-    add = group.add_argument
-    add(
-        "--mgmt-port-file",
-        dest="manager_port_file",
-        type=Path,
-        metavar="FILE",
-        help="the manager's port, re-read",
+def _check(options: Options, sources: Sources) -> None:
+    """Refuse what does not fit together. UsageError."""
+    rules: tuple[tuple[bool, str], ...] = (
+        (
+            not _TAG.fullmatch(options.partial_tag),
+            "--partial-tag must be 1 to 64 letters, digits, dots, - or _",
+        ),
+        (
+            any(len(text.splitlines()) > 1 for text in (options.user_str, options.host, options.user)),
+            "-u, --host and --user must not hold line breaks",
+        ),
+        (len(options.managers) > MOST_MANAGERS, f"-M can be given {MOST_MANAGERS} times at most"),
+        (
+            bool(options.target_share or options.minimum_share) and not options.measure,
+            "a rate in percent needs -w, which measures the link",
+        ),
+        (
+            bool(options.afterwards.remove and options.afterwards.move_to),
+            "--remove-after-transfer and --move-after-transfer exclude each other",
+        ),
+        (
+            options.afterwards.remove_skipped and not options.afterwards.concerns(skipped=True),
+            "--remove-skipped needs --remove-after-transfer or --move-after-transfer",
+        ),
+        (
+            options.delete_before and (options.keepalive or len(options.sources) != 1 or sources.several),
+            "--delete-before-transfer takes exactly one source, and no --keepalive",
+        ),
+        (options.keepalive and options.part != (1, 1), "--keepalive and -C exclude each other"),
+        (
+            options.file_crypt == ("decrypt" if options.sending else "encrypt"),
+            "--file-crypt=encrypt goes with --mode=send, decrypt with recv",
+        ),
+        (
+            options.multi_session_threshold > 0 and options.resume_level > 0 and options.part[1] > 1,
+            "files are split among sessions (--multi-session-threshold) with -k 0 only",
+        ),
     )
-    add("--known-hosts", type=Path, default=Path("~/.ssh/known_hosts"), metavar="FILE")
-    add("--host-key-policy", choices=hostkeys.POLICIES, default="tofu")
-    add("--partial-tag", default="", metavar="TAG", help="marks this job's partial files")
-
-
-def _sources(given: argparse.Namespace) -> tuple[tuple[bytes, ...], bool]:
-    """All sources, and whether a list was given."""
-    paths = [os.fsencode(path) for path in given.paths[:-1]]
-    if given.file_list is not None:
-        if paths:
-            raise UsageError("--file-list and sources on the command line exclude each other")
-        try:
-            lines = given.file_list.read_bytes().split(b"\n")
-        except OSError as error:
-            raise UsageError(f"the file list cannot be read: {error.strerror}") from None
-        paths = [line.removesuffix(b"\r") for line in lines if line.strip()]
-    elif not paths:
-        raise UsageError("sources and a destination are needed")
-    if any(b"\0" in path for path in paths):
-        raise UsageError("a path holds a NUL character")
-    if prefix := os.fsencode(given.source_prefix):
-        paths = [prefix.rstrip(b"/") + b"/" + path.lstrip(b"/") for path in paths]
-    return tuple(paths), given.file_list is not None
+    for wrong, text in rules:
+        if wrong:
+            raise UsageError(text)
+    try:
+        options.selection()
+    except PatternError as error:
+        raise UsageError(str(error)) from None
 
 
 def _is_uuid(text: str) -> bool:
@@ -265,35 +317,3 @@ def _is_uuid(text: str) -> bool:
         return str(uuid.UUID(text)) == text.lower()
     except ValueError:
         return False
-
-
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) not in PORTS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port")
-    return int(text)
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    return host.strip("[]") or "127.0.0.1", _port(port)
-
-
-def _rate(text: str) -> int:
-    found = _RATE.fullmatch(text)
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no rate in Kbps")
-    return min(round(float(found[1]) * _SCALE[found[2].lower()]), LARGEST_RATE)
-
-
-def _cipher(text: str) -> str:
-    for cipher in CIPHERS:
-        if text.lower().replace("aes-", "aes") in {cipher + mode for mode in _MODES}:
-            return cipher
-    raise argparse.ArgumentTypeError(f"{text!r} is no cipher")
-
-
-def _fingerprint(text: str) -> hostkeys.Fingerprint:
-    try:
-        return hostkeys.Fingerprint.parse(text)
-    except hostkeys.FingerprintError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None

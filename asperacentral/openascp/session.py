@@ -28,6 +28,7 @@ from asperacentral.openascp.options import LARGEST_RATE, Options, Secrets
 from asperacentral.openascp.pacing import Pacer
 from asperacentral.openascp.plan import Plan, PlannedFile, PlannedFolder, make_plan
 from asperacentral.openascp.sftp import SftpFileSystem, lost, open_sftp
+from asperacentral.openascp.sftp_limits import impossible
 from asperacentral.openascp.states import State, Step
 from asperacentral.openascp.stats import Counters
 
@@ -138,8 +139,10 @@ class Session:
             options.port,
             options.user,
             self._secrets.password,
-            options.key_file,
+            options.key_files,
+            self._secrets.key,
             options.cipher,
+            options.ipv6,
         )
         connection = await connect(login, check)
         local = LocalFileSystem()
@@ -154,6 +157,8 @@ class Session:
 
     async def _move(self, connection: asyncssh.SSHClientConnection, local: LocalFileSystem) -> None:
         options = self._options
+        if option := impossible(options):
+            raise SessionFailure(FaspCode.USAGE, f"{option}: not possible, the far side has SFTP only")
         try:
             client = await open_sftp(connection)
         except (asyncssh.Error, OSError) as error:
@@ -187,6 +192,8 @@ class Session:
             "LocalIP": str(connection.get_extra_info("sockname")[0]),
             "Port": options.udp_port,
             "Precalc": options.precalculate,
+            "RetryTimeout": options.retry_timeout or None,
+            "Tags": options.tags or None,
             "RemoteAddress": str(connection.get_extra_info("peername")[0]),
             "Source": shown(options.sources[0]) if options.sources else "",
             "TCPPort": options.port,

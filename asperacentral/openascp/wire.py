@@ -7,6 +7,7 @@ their encryption. It takes a `Connector` as its tunnel. What the bytes mean is n
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -86,7 +87,10 @@ class _Introduction(asyncio.Protocol):
 
 
 class Connector:
-    """Makes TCP connections, in the form of asyncssh's tunnels."""
+    """Makes TCP connections, in the form of asyncssh's tunnels; with `ipv6` by IPv6 only."""
+
+    def __init__(self, *, ipv6: bool = False) -> None:
+        self._family = socket.AF_INET6 if ipv6 else socket.AF_UNSPEC
 
     async def create_connection(
         self, session_factory: Callable[[], Any], remote_host: str, remote_port: int
@@ -95,6 +99,6 @@ class Connector:
         loop = asyncio.get_running_loop()
         protocol = session_factory()
         transport, _ = await loop.create_connection(
-            lambda: _Introduction(protocol, loop), remote_host, remote_port
+            lambda: _Introduction(protocol, loop), remote_host, remote_port, family=self._family
         )
         return transport, protocol

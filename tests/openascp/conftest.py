@@ -35,6 +35,7 @@ def run(sshd: Sshd, tmp_path: Path) -> Iterator[Run]:
         destination: Path | str | bytes,
         *options: str,
         server: Sshd = sshd,
+        key: Path | None = None,
         **more: object,
     ) -> Openascp:
         process = Openascp(
@@ -44,7 +45,7 @@ def run(sshd: Sshd, tmp_path: Path) -> Iterator[Run]:
             "-P",
             str(server.port),
             "-i",
-            server.key,
+            key or server.key,
             f"--known-hosts={tmp_path / 'known_hosts'}",
             "-l",
             "10g",

@@ -112,14 +112,21 @@ def test_without_key_and_password_nobody_gets_in(password_port: int, source: Pat
 def test_an_unknown_key_ends_with_code_19(run: Run, source: Path) -> None:
     other = source.parent / "other_key"
     asyncssh.generate_private_key("ssh-ed25519").write_private_key(other)
-    assert run("send", [source], source.parent / "copy", "-i", str(other)).error() == 19
+    assert run("send", [source], source.parent / "copy", key=other).error() == 19
 
 
 def test_an_encrypted_key_is_opened_with_the_password(run: Run, sshd: Sshd, source: Path) -> None:
     sealed = source.parent / "sealed"
     asyncssh.read_private_key(sshd.key).write_private_key(sealed, passphrase=PASSWORD)
-    run("send", [source], source.parent / "copy", "-i", str(sealed), password=PASSWORD).done()
-    assert run("send", [source], source.parent / "copy", "-i", str(sealed), password="wrong").error() == 19
+    run("send", [source], source.parent / "copy", key=sealed, password=PASSWORD).done()
+    assert run("send", [source], source.parent / "copy", key=sealed, password="wrong").error() == 19
+
+
+def test_the_key_can_come_by_environment(run: Run, sshd: Sshd, source: Path) -> None:
+    other = source.parent / "other_key"
+    asyncssh.generate_private_key("ssh-ed25519").write_private_key(other)
+    environment = {"ASPERA_SCP_KEY": Path(sshd.key).read_text()}
+    run("send", [source], source.parent / "copy", key=other, environment=environment).done()
 
 
 @pytest.mark.parametrize("content", [None, "no key"])
@@ -220,10 +227,10 @@ def test_a_manager_that_is_not_there_ends_it_with_ascps_two_lines(source: Path) 
 
 
 def test_a_wrong_command_line_is_told_to_the_manager_with_code_8(run: Run, source: Path) -> None:
-    process = run("send", [source], source.parent / "copy", "--symbolic-links=copy", "-u", "job-1")
+    process = run("send", [source], source.parent / "copy", "--proxy=dnat://relay", "-u", "job-1")
     assert process.error() == 8
     error = process.listener.of_type("ERROR")[0]
-    assert "--symbolic-links=copy" in error.text("Description")
+    assert "--proxy" in error.text("Description")
     assert error.text("UserStr") == "job-1"
 
 
