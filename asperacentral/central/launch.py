@@ -6,12 +6,12 @@ What an order asks for and we do not do is refused where doing without it could 
 
 from __future__ import annotations
 
-import getpass
 import posixpath
 from collections.abc import Callable
 
 from asperacentral.central.errors import JobSubmissionError
 from asperacentral.central.order import FileParameters, Order
+from asperacentral.fasp.accounts import AccountError, to_run_as
 from asperacentral.fasp.order import RESUME_LEVELS, JobOrder
 
 _POLICIES = {"Fixed": "fixed", "Fair": "fair", "Trickle": "low", "Low": "low", "High": "high"}
@@ -75,11 +75,10 @@ def refuse_unsupported(order: Order) -> None:
     for element, asked in _REFUSED:
         if asked(order):
             raise JobSubmissionError(f"{element}: not supported by this version, so the order is refused")
-    account = order.local.user_name
-    if account and account != getpass.getuser():
-        raise JobSubmissionError(
-            f"LocalLocation/System/UserName: transfers run as {getpass.getuser()!r}, not as {account!r}"
-        )
+    try:
+        to_run_as(order.local.user_name)
+    except AccountError as error:
+        raise JobSubmissionError(f"LocalLocation/System/UserName: {error}") from None
 
 
 def without_effect(order: Order) -> tuple[str, ...]:
@@ -171,4 +170,5 @@ def job_order(order: Order, job_id: str, session_id: str) -> JobOrder:
         precalculate=order.file.pre_calculate_job_size,
         partial_suffix=order.file.partial_file_suffix,
         raw_options=order.raw_options,
+        account=order.local.user_name,
     )

@@ -34,7 +34,9 @@ class Extensions:
     def arguments(self, order: JobOrder) -> list[str]:
         """The options as arguments."""
         arguments = [f"--mgmt-port-file={self.port_file}", f"--host-key-policy={self.host_key_policy}"]
-        if self.known_hosts is not None:
+        # Another account trusts hosts by itself: it cannot write our file. What must not be written is ours.
+        own = not order.account or self.host_key_policy == "strict"
+        if self.known_hosts is not None and own:
             arguments.append(f"--known-hosts={self.known_hosts}")
         if order.partial_tag:
             arguments.append(f"--partial-tag={order.partial_tag}")

@@ -20,6 +20,7 @@ from twisted.internet import protocol
 from twisted.python.failure import Failure
 
 import asperacentral
+from asperacentral.fasp.accounts import Account
 from asperacentral.fasp.command_line import SECRET_VARIABLES
 from asperacentral.fasp.processes import ForkedProcess, ProcessEnd
 from asperacentral.fasp.reactor import DelayedCall, ManagerReactor, Transport
@@ -123,9 +124,11 @@ class ForkServerClient(protocol.Protocol):
         if self._state is not _State.DOWN:
             self.transport.loseConnection()
 
-    def spawn(self, argv: Sequence[str], environment: Mapping[str, str]) -> ForkedProcess:
-        """Ask for a child. SpawnProtocolError when the request is too long."""
-        request = Request(next(self._ids), tuple(argv), dict(environment))
+    def spawn(
+        self, argv: Sequence[str], environment: Mapping[str, str], account: Account | None = None
+    ) -> ForkedProcess:
+        """Ask for a child, of `account` or our own. SpawnProtocolError when the request is too long."""
+        request = Request(next(self._ids), tuple(argv), dict(environment), account=account)
         encoded = encode_request(request)
         process = ForkedProcess()
         if self._state is _State.READY:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from twisted.internet import defer
 
+from asperacentral.fasp.accounts import Account, to_run_as
 from asperacentral.fasp.command_line import HOST_KEY_POLICIES, Extensions, arguments, environment
 from asperacentral.fasp.errors import LaunchError
 from asperacentral.fasp.forkserver import ForkServerClient, child_environment
@@ -108,16 +109,17 @@ class SessionManager:
             raise LaunchError("the FASP Manager is not running")
         if order.user_str in self._sessions:
             raise LaunchError(f"session {order.user_str} is under way already")
+        account = to_run_as(order.account)
         argv = arguments(order, self._port.port, self._extensions)
         secrets = environment(order)
         process: Process
         if self._fork_server is not None and self._fork_server.available:
             try:
-                process = self._fork_server.spawn(argv, secrets)
+                process = self._fork_server.spawn(argv, secrets, account)
             except SpawnProtocolError as error:
                 raise LaunchError(str(error)) from None
         else:
-            process = self._execute(argv, secrets)
+            process = self._execute(argv, secrets, account)
             self._reactor.callLater(0, self._tell_launched, process)
         self._add(order.user_str, process, CONNECT_PATIENCE)
 
@@ -195,15 +197,16 @@ class SessionManager:
             unserved=self._execute_unserved,
         )
 
-    def _execute(self, argv: list[str], secrets: dict[str, str]) -> ExecutedProcess:
-        return ExecutedProcess([*self._program.command, *argv], {**child_environment(os.environ), **secrets})
+    def _execute(self, argv: list[str], secrets: dict[str, str], account: Account | None) -> ExecutedProcess:
+        environment = {**child_environment(os.environ), **secrets}
+        return ExecutedProcess([*self._program.command, *argv], environment, account)
 
     def _execute_unserved(self, request: Request, forked: ForkedProcess) -> None:
         """The fork server died before it could serve: start the process without it."""
         for session in self._sessions.values():
             if session.process is forked:
                 try:
-                    session.process = self._execute(list(request.argv), request.environment)
+                    session.process = self._execute(list(request.argv), request.environment, request.account)
                 except LaunchError as error:
                     log.error("session %s: %s", session.user_str, error)
                     forked.ended(ProcessEnd())

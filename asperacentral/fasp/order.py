@@ -16,8 +16,9 @@ class JobOrder:
     """One session's work. `mode` is "send" (push) or "recv" (pull); secrets are plain text here and never logged.
 
     `destination` follows cp's rules: a directory if it is one, or with `create_path`, or with several sources;
-    else a file name. `user_str` comes back as UserStr in every message; it is the session's id.
-    `raw_options` are arguments that follow those made of the other fields, so that they win.
+    else a file name. `user_str` comes back as UserStr in every message; it is the session's id. `raw_options` are
+    arguments that follow those made of the other fields, so that they win. `account` is the account of this machine
+    that the process runs as, empty for the manager's own.
     """
 
     user_str: str
@@ -44,6 +45,7 @@ class JobOrder:
     precalculate: bool = False
     partial_suffix: str = ""
     raw_options: tuple[str, ...] = ()
+    account: str = ""
 
     def __repr__(self) -> str:
         """Shown without secrets and paths."""

@@ -12,8 +12,9 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from asperacentral.fasp.accounts import Account
 from asperacentral.fasp.errors import LaunchError
 from asperacentral.fasp.spawn_protocol import FILES_UMASK
 
@@ -56,11 +57,17 @@ class ExecutedProcess:
 
     watched = True
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], account: Account | None = None
+    ) -> None:
         """Start it in its own session, with /dev/null as stdin and stdout, and no inherited descriptors.
 
-        LaunchError when the system refuses.
+        `account` is whose process it is to be, None for our own. LaunchError when the system refuses.
         """
+        owner: dict[str, Any] = {}
+        if account is not None:
+            environment = {**environment, **account.environment()}
+            owner = {"user": account.uid, "group": account.gid, "extra_groups": account.groups, "cwd": "/"}
         try:
             self._child = subprocess.Popen(
                 list(command),
@@ -69,6 +76,7 @@ class ExecutedProcess:
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
                 umask=FILES_UMASK,
+                **owner,
             )
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)

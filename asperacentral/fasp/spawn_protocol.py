@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+
+from asperacentral.fasp.accounts import Account
 
 FILES_UMASK = 0o022
 """Of transfer processes: pulled files are for others to read; the daemon's own umask is narrower."""
@@ -25,12 +27,16 @@ class SpawnProtocolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Start a child: `argv` without the program's name, `environment` on top of the server's own."""
+    """Start a child: `argv` without the program's name, `environment` on top of the server's own.
+
+    `account` is whose process it is to be, None for the server's own.
+    """
 
     id: int
     argv: tuple[str, ...]
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     directory: str | None = None
+    account: Account | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,7 @@ def encode_request(request: Request) -> bytes:
             "argv": request.argv,
             "environment": request.environment,
             "directory": request.directory,
+            "account": None if request.account is None else asdict(request.account),
         }
     ).encode("ascii")
     if len(body) > MAX_REQUEST:
@@ -114,7 +121,8 @@ class RequestReader:
 def _request(body: bytes) -> Request:
     try:
         said = json.loads(body)
-        return Request(said["id"], tuple(said["argv"]), said["environment"], said["directory"])
+        account = None if said["account"] is None else Account.from_fields(said["account"])
+        return Request(said["id"], tuple(said["argv"]), said["environment"], said["directory"], account)
     except (ValueError, KeyError, TypeError):
         raise SpawnProtocolError("a request is not the expected JSON") from None
 

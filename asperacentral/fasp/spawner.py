@@ -21,6 +21,7 @@ import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType
 
+from asperacentral.fasp.accounts import take_on
 from asperacentral.fasp.spawn_protocol import (
     FILES_UMASK,
     Ended,
@@ -112,9 +113,16 @@ def _drain(wakeup: socket.socket) -> None:
 
 
 def become_child(request: Request, name: str) -> None:
-    """Turn the fresh fork into a process of its own: session, descriptors, signals, environment, directory."""
+    """Turn the fresh fork into a process of its own: account, session, descriptors, signals, environment, directory.
+
+    The kernel lets nobody but root look into a process that has changed its account without a new program, so
+    what the server's memory held before stays unseen.
+    """
     os.setsid()
     os.umask(FILES_UMASK)
+    if request.account is not None:
+        take_on(request.account)
+        os.environ.update(request.account.environment())
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, _STDIN)
     os.dup2(null, _STDOUT)

@@ -229,7 +229,7 @@ def test_what_cannot_be_left_out_safely_is_refused(world: World, element: str, i
     assert world.central.list_jobs() == ()
 
 
-def test_another_account_than_our_own_is_refused(world: World) -> None:
+def test_an_account_that_cannot_be_run_as_is_refused(world: World) -> None:
     asked = order().replace(
         "<LocalLocation>", "<LocalLocation><System><UserName>somebody-else</UserName></System>"
     )

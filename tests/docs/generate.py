@@ -282,7 +282,7 @@ WITHOUT_CONSEQUENCE = {
     "RateParameters/Policy": SHOWN,
     "RateParameters/MinimumRate": SHOWN,
     "RateParameters/MinimumRateAsPercent": SHOWN,
-    "LocalLocation/System/UserName": "refused unless it is the daemon's account",
+    "LocalLocation/System/UserName": "in effect if the daemon runs as root; else refused, but for its own account",
 }
 """Elements that `launch` neither refuses nor names, and that steer nothing: judged by reading the code."""
 

@@ -31,6 +31,14 @@ def main(argv: list[str]) -> int:
     return 0
 
 
+def initial_environment() -> str | None:
+    """None where even the process itself may not look, as after a change of account."""
+    try:
+        return Path("/proc/self/environ").read_text()
+    except PermissionError:
+        return None
+
+
 def facts() -> dict[str, object]:
     return {
         "argv": sys.argv,
@@ -41,10 +49,13 @@ def facts() -> dict[str, object]:
         "stdout": str(Path("/proc/self/fd/1").readlink()),
         "descriptors": sorted(int(name) for name in os.listdir("/proc/self/fd")),  # noqa: PTH208
         "environment": dict(os.environ),
-        "initial_environment": Path("/proc/self/environ").read_text(),
+        "initial_environment": initial_environment(),
         "directory": str(Path.cwd()),
         "sigint": signal.getsignal(signal.SIGINT) is signal.default_int_handler,
         "sigterm": signal.getsignal(signal.SIGTERM) is signal.SIG_DFL,
         "sigchld": signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL,
+        "users": os.getresuid(),
+        "account_groups": (os.getresgid(), sorted(os.getgroups())),
+        "umask": os.umask(0o022),
         "threads": threading.active_count(),
     }

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pwd
+import shutil
 import signal
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +60,28 @@ class Site:
                 target_rate=target_rate,
             )
         )
+        return session
+
+    def pull_as(self, account: str, manager: SessionManager, sources: list[Path], folder: Path) -> str:
+        """Fetch files into `folder` as another account, which gets a key file of its own."""
+        session = str(uuid.uuid4())
+        key = folder / "key"
+        shutil.copyfile(self.sshd.key, key)
+        shutil.chown(key, account)
+        key.chmod(0o600)
+        order = JobOrder(
+            session,
+            "recv",
+            self.sshd.host,
+            tuple(map(str, sources)),
+            str(folder),
+            port=self.sshd.port,
+            user=self.sshd.user,
+            key_path=str(key),
+            host_key_fingerprint=self.sshd.fingerprint,
+            account=account,
+        )
+        manager.launch_job(order)
         return session
 
     def arrived(self) -> bool:
@@ -114,3 +139,29 @@ def test_a_killed_transfer_is_told_and_its_file_is_not_there_under_its_name(site
     site.bench.until(lambda: notes.endings(session))
     assert notes.endings(session) == [SessionEnding(None, signal.SIGKILL, False, False, False)]
     assert not site.target.exists()
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_transfer_of_another_account_writes_and_reads_with_that_accounts_rights(site: Site) -> None:
+    manager, notes = site.manager()
+    account = pwd.getpwnam("nobody")
+    theirs, ours = site.tmp_path / "theirs", site.tmp_path / "ours"
+    for folder in (theirs, ours):
+        folder.mkdir(mode=0o755)
+    os.chown(theirs, account.pw_uid, account.pw_gid)
+    for above in (theirs, *theirs.parents):
+        if not above.stat().st_mode & stat.S_IXOTH:
+            above.chmod(above.stat().st_mode | stat.S_IXOTH)
+
+    good = site.pull_as("nobody", manager, [site.source], theirs)
+    site.bench.until(lambda: notes.endings(good))
+    assert notes.endings(good)[0].said_done, notes.messages(good)[-1]
+    fetched = theirs / "source"
+    assert digest(fetched) == digest(site.source)
+    assert (fetched.stat().st_uid, fetched.stat().st_gid) == (account.pw_uid, account.pw_gid)
+
+    bad = site.pull_as("nobody", manager, [site.source], ours)
+    site.bench.until(lambda: notes.endings(bad))
+    assert notes.endings(bad)[0].said_error
+    assert not (ours / "source").exists()
