@@ -27,6 +27,7 @@ from asperacentral.config_table import NOT_IN_EFFECT
 from asperacentral.daemonize import StartError
 from asperacentral.fasp.manager import Program, SessionManager
 from asperacentral.observers.sender import Notifier
+from asperacentral.rest.site import rest_face
 from asperacentral.soap.notifications import render_notification
 from asperacentral.soap.site import soap_face
 from asperacentral.store.store import Store, StoreError, StoreOptions
@@ -116,7 +117,7 @@ class CentralDaemon:
         self.central.start()
         strict = settings.schema_validation == "strict"
         soap = soap_face(self.central, strict=strict, recorder=self._recorder)
-        site = make_site([soap], reactor=self._reactor, max_body=settings.max_body)
+        site = make_site([soap, rest_face(self.central)], reactor=self._reactor, max_body=settings.max_body)
         try:
             self._soap = self._reactor.listenTCP(
                 settings.port, site, backlog=settings.backlog, interface=settings.address

@@ -22,14 +22,16 @@ from asperacentral.logs import BODIES, MESSAGES
 from asperacentral.web.resources import send
 from asperacentral.web.server import LimitedRequest
 
+NO_CONTENT = 204
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer; `remark` is for the log, `headers` besides those that every answer has."""
+    """An answer; with status 204 it has no body. `remark` is for the log, `headers` come besides the usual."""
 
     status: int
-    content_type: bytes
-    body: bytes
+    content_type: bytes = b""
+    body: bytes = b""
     remark: str = ""
     headers: tuple[tuple[str, str], ...] = ()
 
@@ -104,7 +106,10 @@ class Exchange(ABC):
         self.request.setResponseCode(reply.status)
         for name, value in reply.headers:
             self.request.setHeader(name, value)
-        self.request.write(send(self.request, reply.content_type, reply.body))
+        if reply.status == NO_CONTENT:
+            self.request.setHeader("server", "asperacentral")
+        else:
+            self.request.write(send(self.request, reply.content_type, reply.body))
         self.request.finish()
 
     def _end(self, outcome: str) -> None:

@@ -30,6 +30,7 @@ from asperacentral.soap.faults import SoapFault, render_fault
 from asperacentral.soap.notifications import render_notification
 from asperacentral.soap.service import Dispatcher
 from asperacentral.soap.site import ENDPOINTS
+from tests.docs import rest
 from tests.soap.contract import NAMESPACES
 from tests.soap.memory_central import JOB, NOW, SESSION, MemoryCentral
 
@@ -414,4 +415,7 @@ _MAKERS: dict[str, Callable[..., str]] = {
     "options": _options,
     "states": _states,
     "notification": _notification,
+    "rest": rest.exchange,
+    "members": lambda _, what: _table(("Member", "Element"), rest.member_rows(what)),
+    "criteria": lambda _: _table(("Criterion", "Filter of", "Value"), rest.criterion_rows()),
 }
