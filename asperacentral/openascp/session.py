@@ -63,7 +63,10 @@ class Session:
         self._failures: list[Failure] = []
         self._cancelled = asyncio.Event()
         self._link = ManagementLink(
-            greeting=self._greeting, command=self._obey, port_file=options.manager_port_file
+            greeting=self._greeting,
+            command=self._obey,
+            port_file=options.manager_port_file,
+            key=secrets.management_key,
         )
 
     async def run(self) -> int:
