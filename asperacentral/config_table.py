@@ -201,7 +201,7 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
             "compact_on_startup",
             _SWITCH,
             "enable",
-            "Give the store's unused space back when starting; may take long for a large one.",
+            "Give the store's unused space back when starting, where that is more than a tenth; may take long.",
         ),
         Option(
             "files_per_session",

@@ -40,6 +40,7 @@ class SessionRecord:
 
     `change` is the record's place in the stream of changes, renewed at every change. `fragments` holds
     renderings that faces made of this record; whoever changes the record calls `touched`, which drops them.
+    `templates` is for what faces keep beyond that, of records that change often; it goes when the session ends.
     """
 
     id: str
@@ -90,6 +91,7 @@ class SessionRecord:
     files_recorded: int = 0
     post_transfer_validation: bool = False
     fragments: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
+    templates: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def touched(self, change: int) -> None:
         """Note that the record changed as number `change` of the stream; renderings made before are void."""

@@ -63,6 +63,7 @@ class SessionTable:
         self._live.pop(record.id, None)
         self._persisted.pop(record.id, None)
         self._ended[record.id] = record
+        record.templates.clear()
         while len(self._ended) > self._recent:
             oldest = self._ended.pop(next(iter(self._ended)))
             self.watermark = max(self.watermark, oldest.change)

@@ -219,7 +219,7 @@ def snapshot_of(value: Any) -> Any:
     if isinstance(value, SessionRecord):
         taken = copy.copy(value)
         taken.current_file = copy.copy(value.current_file)
-        taken.fragments = {}
+        taken.fragments, taken.templates = {}, {}
         return taken
     return value
 

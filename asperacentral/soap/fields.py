@@ -74,17 +74,18 @@ class Model(ComplexModel):
 
 def one(kind: Any, field: str | None, *, words: Mapping[str, str] | None = None) -> Any:
     """An element that occurs exactly once; `words` translates values when writing."""
-    return kind.customize(min_occurs=1, max_occurs=1, field=field, words=words)
+    return kind.customize(min_occurs=1, max_occurs=1, field=field, words=words, varying=False)
 
 
-def maybe(kind: Any, field: str | None) -> Any:
-    """An element that occurs at most once; not written when the value is None."""
-    return kind.customize(min_occurs=0, max_occurs=1, field=field, words=None)
+def maybe(kind: Any, field: str | None, *, varying: bool = False) -> Any:
+    """An element that occurs at most once; not written when the value is None. `varying`: changes all the time, as
+    counters do."""
+    return kind.customize(min_occurs=0, max_occurs=1, field=field, words=None, varying=varying)
 
 
 def many(kind: Any, field: str) -> Any:
     """An element that occurs any number of times."""
-    return kind.customize(min_occurs=0, max_occurs="unbounded", field=field, words=None)
+    return kind.customize(min_occurs=0, max_occurs="unbounded", field=field, words=None, varying=False)
 
 
 def domain_values(received: Any) -> dict[str, Any]:

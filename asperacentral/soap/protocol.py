@@ -1,8 +1,8 @@
-"""Our dialect of spyne's Soap11: lenient in what it reads, strict in what it writes.
+"""Our dialect of spyne's Soap11, lenient in what it reads.
 
-Reading: children are matched by local name in any order, unknown ones skipped and logged, values checked against
-their XSD types; what is wrong is told with its path. Writing: the compiled writers of `writer`. The document is
-already an element (`envelope`) when it arrives here, and stays bytes when it leaves. Knows no operations.
+Children are matched by local name in any order, unknown ones skipped and logged, values checked against their XSD
+types; what is wrong is told with its path. The document is already an element (`envelope`) when it arrives here;
+answers are written by `writer`. Knows no operations.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import re
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from asperacentral.soap.faults import CLIENT, SoapFault, envelope
+from asperacentral.soap.faults import CLIENT, SoapFault
 from asperacentral.soap.fields import Boolean
-from asperacentral.soap.names import SCHEMA_INSTANCE, local_name, namespace_of
+from asperacentral.soap.names import SCHEMA_INSTANCE, local_name
 from asperacentral.soap.spyne_names import (
     ComplexModelBase,
     Integer,
@@ -25,9 +25,6 @@ from asperacentral.soap.spyne_names import (
 
 log = logging.getLogger(__name__)
 
-WRITER = "writer"
-"""The key of an operation's compiled writer in its user-defined data."""
-
 _NIL = f"{{{SCHEMA_INSTANCE}}}nil"
 _INTEGER = re.compile(r"[+-]?[0-9]{1,30}")
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
@@ -35,7 +32,7 @@ _SHOWN = 60
 
 
 class ContractProtocol(Soap11):
-    """Reads body elements into models and writes domain values as answers."""
+    """Reads body elements into models."""
 
     def create_in_document(self, ctx: Any, charset: str | None = None) -> None:
         """Nothing to do: the transport has read the envelope and put its body element into `in_document`."""
@@ -53,14 +50,6 @@ class ContractProtocol(Soap11):
         else:
             _log_skipped(local_name(ctx.in_body_doc.tag), [child.tag for child in ctx.in_body_doc])
             ctx.in_object = []
-
-    def serialize(self, ctx: Any, message: Any) -> None:
-        """Render the operation's result with its compiled writer."""
-        ctx.out_document = ctx.descriptor.udd[WRITER](ctx.out_object[0])
-
-    def create_out_string(self, ctx: Any, charset: str | None = None) -> None:
-        """Put the envelope around the rendered result."""
-        ctx.out_string = [envelope(namespace_of(ctx.method_request_string), ctx.out_document)]
 
 
 def read_model(model: Any, element: Element, path: str) -> Any:

@@ -142,7 +142,7 @@ class _Exchange(Exchange):
         self._message = self._dispatcher.select(received.body.tag, self._endpoint.name, action)
         if self._schema is not None:
             self._schema.check(received.body, self._message)
-        answered = self._dispatcher.call(self._message, received.body)
+        answered = self._dispatcher.call(self._message, received.body, self._site.clock)
         if question is not None and namespace_of(self._message) == FASPSESSION_200911:
             answered.addCallback(self._keep, question, version)
         return answered

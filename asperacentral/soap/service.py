@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 from xml.etree.ElementTree import Element
 
@@ -20,15 +21,19 @@ from twisted.python.failure import Failure
 from asperacentral.central.api import CentralService
 from asperacentral.central.errors import CentralError
 from asperacentral.soap.answers import AnswerCache
-from asperacentral.soap.faults import CLIENT, SERVER, SoapFault, fault_of
+from asperacentral.soap.faults import CLIENT, SERVER, SoapFault, envelope, fault_of
 from asperacentral.soap.fields import Model
 from asperacentral.soap.names import local_name, namespace_of
-from asperacentral.soap.protocol import WRITER, ContractProtocol
+from asperacentral.soap.protocol import ContractProtocol
+from asperacentral.soap.slicing import Scheduler, in_slices
 from asperacentral.soap.spyne_names import Application, MethodContext, ServerBase, rpc
 from asperacentral.soap.writer import compile_message
 from asperacentral.waiting import deferred
 
 log = logging.getLogger(__name__)
+
+WRITER = "writer"
+"""The key of an operation's compiled writer in its user-defined data."""
 
 
 class Call(Protocol):
@@ -123,10 +128,11 @@ class Dispatcher:
         """The version of what can be asked for now: until it changes, the same question has the same answer."""
         return self._central.version()
 
-    def call(self, message: str, body: Element) -> Deferred[bytes]:
-        """Carry out a selected message; the result is the whole answer. Fails with SoapFault only."""
+    def call(self, message: str, body: Element, scheduler: Scheduler) -> Deferred[bytes]:
+        """Carry out a selected message; the result is the whole answer, a long one made in slices. Fails with
+        SoapFault only."""
         body.tag = message
-        answer: Deferred[bytes] = maybeDeferred(self._servers[message].answer, self._central, body)
+        answer: Deferred[bytes] = maybeDeferred(self._servers[message].answer, self._central, body, scheduler)
         return answer.addErrback(_as_fault, namespace_of(message))
 
 
@@ -156,7 +162,7 @@ class _Server(ServerBase):
         """The request elements of the service, as qualified names."""
         return tuple(self.app.interface.service_method_map)
 
-    def answer(self, central: CentralService, body: Element) -> Deferred[bytes]:
+    def answer(self, central: CentralService, body: Element, scheduler: Scheduler) -> Deferred[bytes]:
         """Run one message through dispatch, reading, the method and writing."""
         initial = MethodContext(self, MethodContext.SERVER)
         initial.in_document = body
@@ -166,10 +172,9 @@ class _Server(ServerBase):
         self.get_out_object(ctx)
         (called,) = ctx.out_object
 
-        def write(result: Any) -> bytes:
-            ctx.out_object = [result]
-            self.get_out_string(ctx)
-            return b"".join(ctx.out_string)
+        def write(result: Any) -> Deferred[bytes]:
+            written = in_slices(ctx.descriptor.udd[WRITER].steps(result), scheduler)
+            return written.addCallback(partial(envelope, namespace_of(body.tag)))
 
         answer: Deferred[bytes] = called.addCallback(write)
         return answer

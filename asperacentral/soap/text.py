@@ -19,13 +19,15 @@ def escape(text: str | None) -> str:
     return _SPECIAL.sub(lambda found: _ESCAPES.get(found.group(), "\ufffd"), text)
 
 
-def bounded(low: int, high: int) -> Callable[[int | None], str]:
-    """A writer of integers that keeps them within an XSD type's bounds; None is 0 (or the nearest bound)."""
+def bounded(low: int, high: int) -> Callable[[int | None], int]:
+    """What keeps integers within an XSD type's bounds; None is 0 (or the nearest bound)."""
 
-    def write(number: int | None) -> str:
+    def write(number: int | None) -> int:
         if number is None:
             number = 0
-        return str(low if number < low else min(number, high))
+        if low <= number <= high:
+            return number
+        return low if number < low else high
 
     return write
 

@@ -38,7 +38,7 @@ _SESSION_COLUMNS = tuple(column.name for column in schema.sessions.columns if co
 _SESSION_REST = tuple(
     field.name
     for field in fields(SessionRecord)
-    if field.name not in (*_SESSION_COLUMNS, "fragments", "current_file")
+    if field.name not in (*_SESSION_COLUMNS, "fragments", "templates", "current_file")
 )
 _FILE_COLUMNS = tuple(column.name for column in schema.files.columns)
 _file_attributes: Callable[[FileRecord], tuple[Any, ...]] = attrgetter(*_FILE_COLUMNS)

@@ -51,6 +51,9 @@ T = TypeVar("T")
 CLOSE_TIMEOUT = 10.0
 """Seconds that a stop may take to write what is queued."""
 
+WORTH_COMPACTING = 0.1
+"""The unused share of the store's file above which a start makes it smaller."""
+
 CACHE_KIB = 16 * 1024
 """Memory for pages of one connection: the ids of files come in no order, so their index is written all over."""
 
@@ -375,12 +378,21 @@ class Store:
         path.chmod(0o600)
         if self._options.compact:
             with self._engine.connect() as connection:
-                _raw(connection).execute("VACUUM")
+                _compact(_raw(connection))
 
     def _set_durable(self, connection: object, durable: bool) -> None:
         assert isinstance(connection, Connection)  # noqa: S101 - for the type checker
         level = "FULL" if durable else self._options.synchronous
         _raw(connection).execute(f"PRAGMA synchronous={level}")
+
+
+def _compact(raw: sqlite3.Connection) -> None:
+    """Give unused space back, where that is enough to be worth writing the whole file anew."""
+    (unused,), (pages,) = (
+        raw.execute(f"PRAGMA {name}").fetchone() for name in ("freelist_count", "page_count")
+    )
+    if unused > pages * WORTH_COMPACTING:
+        raw.execute("VACUUM")
 
 
 def _raw(connection: Connection) -> sqlite3.Connection:

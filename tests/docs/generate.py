@@ -17,6 +17,7 @@ from typing import Any
 
 from lxml import etree
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
 from asperacentral.central import job, launch, order, order_reader, session, topics, transfer
 from asperacentral.central.errors import CentralError, JobTypeNotFound
@@ -134,7 +135,8 @@ def answer(head: str, message: bytes) -> tuple[int, bytes]:
     endpoint = head.split()[1].rpartition("/")[2]
     dispatcher = Dispatcher(DocumentedCentral(), ENDPOINTS)
     body = read_envelope(message).body
-    called: Deferred[bytes] = dispatcher.call(dispatcher.select(body.tag, endpoint, ""), body)
+    selected = dispatcher.select(body.tag, endpoint, "")
+    called: Deferred[bytes] = dispatcher.call(selected, body, Clock())
     outcome: list[tuple[int, bytes]] = []
     called.addCallbacks(lambda whole: outcome.append((200, whole)), lambda failed: _fault(failed, outcome))
     return outcome[0]

@@ -19,7 +19,7 @@ from asperacentral.soap.faults import envelope
 from asperacentral.soap.models import faspsession200601, faspsession200911
 from asperacentral.soap.spyne_names import Application, MethodContext, ServerBase, ServiceBase, Soap11, rpc
 from asperacentral.soap.text import boolean, bounded, date_time, decimal, escape
-from asperacentral.soap.writer import compile_message
+from asperacentral.soap.writer import STEP, compile_message
 from tests.soap.contract import NAMESPACES, assert_valid
 from tests.soap.memory_central import MemoryCentral, session
 
@@ -50,16 +50,8 @@ def test_text_is_escaped(given_value: str | None, written: str) -> None:
 
 def test_numbers_stay_within_their_types() -> None:
     byte = bounded(0, 255)
-    assert [byte(value) for value in (None, -1, 0, 7, 255, 256, 10**30)] == [
-        "0",
-        "0",
-        "0",
-        "7",
-        "255",
-        "255",
-        "255",
-    ]
-    assert bounded(-5, 5)(-9) == "-5"
+    assert [byte(value) for value in (None, -1, 0, 7, 255, 256, 10**30)] == [0, 0, 0, 7, 255, 255, 255]
+    assert bounded(-5, 5)(-9) == -5
     assert (boolean(True), boolean(None), decimal(None), decimal(0.5)) == ("true", "false", "0.0", "0.5")
 
 
@@ -140,6 +132,60 @@ def test_what_is_shown_of_one_record_is_not_kept_for_another_message() -> None:
     assert list(record.fragments) == ["SessionInfo"]
     QUERY_SESSION(record)
     assert list(record.fragments) == ["SessionInfo"]
+
+
+@given(st.lists(SESSIONS, min_size=1, max_size=5))
+def test_a_record_that_changes_again_and_again_is_written_as_one_that_never_did(
+    states: list[SessionRecord],
+) -> None:
+    lasting = SessionRecord(id="", start_date=0)
+    for change, state in enumerate(states):
+        for name in SessionRecord.__slots__:
+            if name not in ("fragments", "templates", "change"):
+                setattr(lasting, name, getattr(state, name))
+        for _ in range(2):
+            lasting.touched(change)
+            assert SESSION_INFO(batch(lasting)) == SESSION_INFO(batch(state))
+
+
+def test_only_what_changes_often_is_written_anew() -> None:
+    record = session("s")
+    for elapsed in range(3):
+        record.elapsed = elapsed
+        record.touched(elapsed)
+        assert f"<Elapsed>{elapsed}</Elapsed>".encode() in SESSION_INFO(batch(record))
+    kept = record.templates["SessionInfo"]
+    record.elapsed = 9
+    record.touched(9)
+    SESSION_INFO(batch(record))
+    assert record.templates["SessionInfo"][1] is kept[1]
+    record.user = "another 100%"
+    record.touched(10)
+    assert b"<User>another 100%</User>" in SESSION_INFO(batch(record))
+
+
+def test_a_long_list_is_made_in_steps_and_shows_one_moment() -> None:
+    records = [session(f"{number:036}") for number in range(3 * STEP)]
+    at_once = SESSION_INFO(batch(*records))
+    for record in records:
+        record.touched(1)
+    steps = SESSION_INFO.steps(batch(*records))
+    next(steps)
+    records[0].user = "later"
+    records[-1].user = "later"
+    for record in records:
+        record.touched(2)
+    pauses = 1
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            assert end.value == at_once
+            break
+        pauses += 1
+    assert pauses == 3
+    assert "SessionInfo" not in records[-1].fragments
+    assert SESSION_INFO(batch(*records)).count(b"<User>later</User>") == 2
 
 
 def test_a_list_is_written_at_least_ten_times_as_fast_as_by_spyne() -> None:

@@ -111,7 +111,7 @@ class SessionStatistics(SessionKey):
     BytesLost = one(UnsignedLong, "bytes_lost")
     Elapsed = one(UnsignedLong, "elapsed")
     NetworkDelay = one(UnsignedInt, "network_delay")
-    RateInfo = maybe(String, "rate_info")
+    RateInfo = maybe(String, "rate_info", varying=True)
 
 
 class SessionInfo(SessionStatistics):
