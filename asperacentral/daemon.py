@@ -208,8 +208,11 @@ class _Relay:
     def session_ended(self, user_str: str, ending: Any) -> None:
         self._daemon.central.runner.session_ended(user_str, ending)
 
-    def foreign_message(self, message: Any) -> None:
-        log.debug("a message of a session that was not started here: %s", message.type)
+    def foreign_message(self, name: str, message: Any) -> None:
+        self._daemon.central.runner.foreign.message(name, message)
+
+    def foreign_ended(self, name: str, ending: Any) -> None:
+        self._daemon.central.runner.foreign.ended(name, ending)
 
 
 def run_daemon(settings: Settings, *, ready: Callable[[str], None], recorder: Recorder | None = None) -> int:

@@ -7,9 +7,12 @@ What an order asks for and we do not do is refused where doing without it could 
 from __future__ import annotations
 
 import posixpath
+import uuid
 from collections.abc import Callable
 
 from asperacentral.central.errors import JobSubmissionError
+from asperacentral.central.job import Job
+from asperacentral.central.model import SessionRecord
 from asperacentral.central.order import FileParameters, Order
 from asperacentral.fasp.accounts import AccountError, to_run_as
 from asperacentral.fasp.order import RESUME_LEVELS, JobOrder
@@ -171,4 +174,32 @@ def job_order(order: Order, job_id: str, session_id: str) -> JobOrder:
         partial_suffix=order.file.partial_file_suffix,
         raw_options=order.raw_options,
         account=order.local.user_name,
+    )
+
+
+def session_record(job: Job, now: float, *, validated: bool) -> SessionRecord:
+    """The record of the job's next session, with an id of its own; `validated`: its files await validators."""
+    order = job.order
+    return SessionRecord(
+        id=str(uuid.uuid4()),
+        start_date=now,
+        job_id=job.id,
+        cookie=order.cookie or None,
+        private_key=order.private_key or None,
+        direction="outgoing" if order.operation == "Push" else "incoming",
+        server_address=order.remote.system.address,
+        server_ssh_port=order.remote.system.port,
+        server_fasp_port=order.channel.port,
+        client_fasp_port=order.channel.port,
+        user=order.remote.system.user_name,
+        rate_policy=policy(order),
+        target_rate=target_rate(order),
+        minimum_rate=minimum_rate(order),
+        bandwidth_cap=bandwidth_cap(order),
+        encryption_cipher=cipher(order),
+        job_retry_count=min(job.attempts, 255),
+        job_max_retries=order.retry.count,
+        source_path=sources(order)[0],
+        destination_path=destination(order),
+        post_transfer_validation=validated,
     )

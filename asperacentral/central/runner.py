@@ -9,13 +9,14 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
-import uuid
 from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from asperacentral.central import launch, retry, transfer
+from asperacentral.central.foreign import ForeignSessions
+from asperacentral.central.futures import done, then
 from asperacentral.central.gathering import Gathered
 from asperacentral.central.job import FINAL, IDLE, Happening, Job, JobState
 from asperacentral.central.model import FileRecord, SessionRecord
@@ -83,6 +84,7 @@ class Runner:
         self._dirty: set[str] = set()
         self._ended_files = Gathered(clock, self.write_files)
         self._stopping = False
+        self.foreign = ForeignSessions(clock, self, patience)
         self._steering = Steering(
             transfers, lambda record: self._write(self._session_write(record)), self._note
         )
@@ -101,8 +103,11 @@ class Runner:
             else:
                 self._requeue(job)
         for record in [r for r in self._table if r.end_date is None and r.id not in owned]:
-            self._table.add(record)
-            self._close(self._session(record), SessionEvent.LOSE, None, Happening.ORPHAN)
+            if record.job_id is None:
+                self.foreign.adopt(record)
+            else:
+                self._table.add(record)
+                self._close(self._session(record), SessionEvent.LOSE, None, Happening.ORPHAN)
         self._flusher = self._clock.callLater(FLUSH_INTERVAL, self._flush)
         self._pump()
 
@@ -235,6 +240,31 @@ class Runner:
         self._close(session, event, job, happening, wait)
         self._pump()
 
+    def follow(self, record: SessionRecord, *, started: bool = False) -> None:
+        """Hear what the session's process says from now on; `started` when that it did was told before."""
+        # Counters that a client has seen may not have been written: a taken up record's place is lost.
+        record.touched(self._stamps.next_change())
+        session = self._session(record)
+        session.started = started
+        self._table.add(record)
+        self.sessions[record.id] = session
+
+    def recorded(self, session_id: str) -> Future[bool]:
+        """Whether there is, or was, a session with this id."""
+        if self._table[session_id] is not None:
+            return done(True)
+        return then(self._store.session(session_id), lambda record: record is not None)
+
+    def follows(self, session_id: str) -> bool:
+        """Whether the session is under way."""
+        return session_id in self.sessions
+
+    def lose_session(self, session_id: str) -> None:
+        """A session without a job ended while nobody watched."""
+        session = self.sessions.get(session_id)
+        if session is not None:
+            self._close(session, SessionEvent.LOSE, None, Happening.ORPHAN)
+
     # -- the steps ---------------------------------------------------------------------------------------------
 
     def _judge(
@@ -304,7 +334,10 @@ class Runner:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         now = self._clock.seconds()
-        while self._queue and len(self.sessions) < self._max_sessions and not self._stopping:
+        room = self._max_sessions - sum(
+            session.record.job_id is not None for session in self.sessions.values()
+        )
+        while self._queue and room > 0 and not self._stopping:
             due, _, job_id = self._queue[0]
             job = self.jobs.get(job_id)
             if job is None or job.state not in IDLE or job.paused or job.due != due:
@@ -315,9 +348,12 @@ class Runner:
                 return
             heapq.heappop(self._queue)
             self._launch(job)
+            room -= 1
 
     def _launch(self, job: Job) -> None:
-        record = self._new_record(job)
+        validated = self.recording.validated(job.order.file.post_transfer_validation)
+        record = launch.session_record(job, self._clock.seconds(), validated=validated)
+        record.touched(self._stamps.next_change())
         session = self._session(record)
         job.session_id = record.id
         job.attempts += 1
@@ -342,44 +378,11 @@ class Runner:
             self._close(session, SessionEvent.FAIL, job, Happening.FAIL)
             self._pump()
 
-    def _new_record(self, job: Job) -> SessionRecord:
-        order = job.order
-        record = SessionRecord(
-            id=str(uuid.uuid4()),
-            start_date=self._clock.seconds(),
-            job_id=job.id,
-            cookie=order.cookie or None,
-            private_key=order.private_key or None,
-            direction="outgoing" if order.operation == "Push" else "incoming",
-            server_address=order.remote.system.address,
-            server_ssh_port=order.remote.system.port,
-            server_fasp_port=order.channel.port,
-            client_fasp_port=order.channel.port,
-            user=order.remote.system.user_name,
-            rate_policy=launch.policy(order),
-            target_rate=launch.target_rate(order),
-            minimum_rate=launch.minimum_rate(order),
-            bandwidth_cap=launch.bandwidth_cap(order),
-            encryption_cipher=launch.cipher(order),
-            job_retry_count=min(job.attempts, 255),
-            job_max_retries=order.retry.count,
-            source_path=launch.sources(order)[0],
-            destination_path=launch.destination(order),
-            post_transfer_validation=self.recording.validated(order.file.post_transfer_validation),
-        )
-        record.touched(self._stamps.next_change())
-        return record
-
     def _session(self, record: SessionRecord) -> Session:
         return Session(record, self._stamps.next_local_id, self._stamps.next_change)
 
     def _adopt(self, job: Job, record: SessionRecord) -> None:
-        session = self._session(record)
-        session.started = job.state is JobState.RUNNING
-        # Counters that a client has seen may not have been written: its place in the stream of changes is lost.
-        record.touched(self._stamps.next_change())
-        self._table.add(record)
-        self.sessions[record.id] = session
+        self.follow(record, started=job.state is JobState.RUNNING)
         log.info("job %s: waiting for session %s to dial again", job.id, record.id)
         self._transfers.adopt_job(record.id, record.pid, self._patience)
         if job.cancelled:

@@ -131,7 +131,14 @@ class Session:
     def _session(self, message: Message, _now: float, changes: Changes) -> None:
         record = self.record
         record.user = message.text("User", record.user)
-        record.client_address = message.text("LocalIP", record.client_address or "") or None
+        here, there = message.text("LocalIP"), message.text("RemoteAddress")
+        if record.server_endpoint == "Local":
+            record.server_address = here or record.server_address
+            record.client_address = there or record.client_address
+        else:
+            record.server_address = record.server_address or message.text("Host") or there or None
+            record.client_address = here or record.client_address
+        record.bandwidth_cap = message.count("RateCap", record.bandwidth_cap)
         record.server_ssh_port = message.count("TCPPort", record.server_ssh_port)
         record.server_fasp_port = message.count("Port", record.server_fasp_port)
         record.client_fasp_port = message.count("Port", record.client_fasp_port)

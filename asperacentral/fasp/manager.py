@@ -17,10 +17,11 @@ from asperacentral.fasp.accounts import Account, to_run_as
 from asperacentral.fasp.admission import Admission, ByOwnership, ByProof
 from asperacentral.fasp.command_line import HOST_KEY_POLICIES, Extensions, arguments, environment
 from asperacentral.fasp.errors import LaunchError
+from asperacentral.fasp.foreign import ForeignSessions
 from asperacentral.fasp.forkserver import ForkServerClient, child_environment
 from asperacentral.fasp.listener import ManagementConnection, ManagementListener
 from asperacentral.fasp.management import Message, MessageType
-from asperacentral.fasp.messages import cancel
+from asperacentral.fasp.messages import cancel, rate
 from asperacentral.fasp.order import JobOrder
 from asperacentral.fasp.processes import (
     AdoptedProcess,
@@ -80,6 +81,7 @@ class SessionManager:
         self._sessions: dict[str, ManagedSession] = {}
         self._by_session_id: dict[str, ManagedSession] = {}
         self._given_up: set[str] = set()
+        self._foreign = ForeignSessions(lambda name: name in self._sessions)
         self._next_look: DelayedCall | None = None
         self._looked_at = 0.0
         self._running = False
@@ -148,9 +150,14 @@ class SessionManager:
         minimum_rate: int | None = None,
         policy: str | None = None,
     ) -> bool:
-        """Change rates (Kbps; target 0 pauses) or policy; kept until the process connects. False if it is over."""
+        """Change rates (Kbps; target 0 pauses) or policy; kept until the process connects. False if it is over.
+
+        Foreign sessions are steered by the names they are told under.
+        """
         session = self._sessions.get(user_str)
-        return session is not None and session.control(target_rate, minimum_rate, policy)
+        if session is None:
+            return self._foreign.control(user_str, rate(target_rate, minimum_rate, policy))
+        return session.control(target_rate, minimum_rate, policy)
 
     def command_job(self, user_str: str, command: Message) -> bool:
         """Send a command: sources and end of a persistent session, an answer to a query. False if it is over.
@@ -163,7 +170,9 @@ class SessionManager:
     def cancel_job(self, user_str: str) -> bool:
         """End a session by CANCEL; its process is terminated if it does not obey. False if it is over."""
         session = self._sessions.get(user_str)
-        return session is not None and session.cancel(self._reactor.seconds())
+        if session is None:
+            return self._foreign.cancel(user_str)
+        return session.cancel(self._reactor.seconds())
 
     def running(self) -> tuple[str, ...]:
         """The sessions that have not ended, oldest first."""
@@ -173,7 +182,7 @@ class SessionManager:
 
     def hear(self, message: Message, connection: ManagementConnection) -> None:
         """A process said something."""
-        session = self._session_of(message)
+        session = None if self._is_foreign(message, connection) else self._session_of(message)
         if session is None:
             self._hear_stranger(message, connection)
             return
@@ -202,6 +211,14 @@ class SessionManager:
         """A connection is closed."""
         for session in tuple(self._sessions.values()):
             session.lose(connection)
+        ended = self._foreign.lose(connection)
+        if ended is not None:
+            self._tell(self._listener.foreign_ended, *ended)
+
+    def _is_foreign(self, message: Message, connection: ManagementConnection) -> bool:
+        """A server half has the session id of its client, which may be a session of ours on the same machine."""
+        served = message.type == MessageType.INIT and message.text("Remote") == "Yes"
+        return connection in self._foreign or (served and not message.text("UserStr"))
 
     def _session_of(self, message: Message) -> ManagedSession | None:
         user_str = message.text("UserStr")
@@ -215,7 +232,9 @@ class SessionManager:
             if message.type == MessageType.INIT:
                 connection.send(cancel())
             return
-        self._tell(self._listener.foreign_message, message)
+        name = self._foreign.hear(message, connection)
+        if name is not None:
+            self._tell(self._listener.foreign_message, name, message)
 
     # Processes and time.
 

@@ -70,8 +70,12 @@ class SessionListener(Protocol):
     def session_ended(self, user_str: str, ending: SessionEnding) -> None:
         """The session is over. Told once, after everything else."""
 
-    def foreign_message(self, message: Message) -> None:
-        """A process that this manager did not start or adopt said `message`."""
+    def foreign_message(self, name: str, message: Message) -> None:
+        """A process that this manager did not start or adopt said `message`, INIT first. `name` is its session's
+        id, or one made of it when a session of the manager's own has that id."""
+
+    def foreign_ended(self, name: str, ending: SessionEnding) -> None:
+        """The foreign session's connection is closed. Told once, after everything else."""
 
 
 class Connection(Protocol):

@@ -90,7 +90,8 @@ class Notes:
 
     def __init__(self) -> None:
         self.all: list[tuple[str, str, object]] = []
-        self.foreign: list[Message] = []
+        self.foreign: list[tuple[str, Message]] = []
+        self.foreign_endings: list[tuple[str, SessionEnding]] = []
 
     def session_launched(self, user_str: str, pid: int) -> None:
         self.all.append(("launched", user_str, pid))
@@ -101,8 +102,11 @@ class Notes:
     def session_ended(self, user_str: str, ending: SessionEnding) -> None:
         self.all.append(("ended", user_str, ending))
 
-    def foreign_message(self, message: Message) -> None:
-        self.foreign.append(message)
+    def foreign_message(self, name: str, message: Message) -> None:
+        self.foreign.append((name, message))
+
+    def foreign_ended(self, name: str, ending: SessionEnding) -> None:
+        self.foreign_endings.append((name, ending))
 
     def pid(self, user_str: str) -> int | None:
         return next((x for kind, u, x in self.all if (kind, u) == ("launched", user_str)), None)  # type: ignore[return-value]

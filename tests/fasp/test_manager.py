@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import socket
@@ -512,16 +513,55 @@ def receive(connection: socket.socket, heard: list[Message]) -> bool:
 # Strangers.
 
 
-def test_sessions_of_others_are_told_as_foreign(house: House) -> None:
-    _manager, notes = house.manager(EXECUTED)
+def test_sessions_of_others_are_told_as_foreign_and_steered_by_their_name(house: House) -> None:
+    manager, notes = house.manager(EXECUTED)
     who = Identity("11111111-2222-4333-8444-555555555555", "somebody-elses")
     with house.dial(
         messages.init(who, direction=messages.RECEIVING),
         messages.stats(Identity(who.session_id), file=None, progress=Progress(), rates=Rates(1)),
-    ):
+    ) as connection:
         house.bench.until(lambda: len(notes.foreign) == 2)
-    assert [message.type for message in notes.foreign] == ["INIT", "STATS"]
+        assert [(name, message.type) for name, message in notes.foreign] == [
+            (who.session_id, "INIT"),
+            (who.session_id, "STATS"),
+        ]
+        assert manager.control_job(who.session_id, target_rate=7)
+        assert manager.cancel_job(who.session_id)
+        connection.setblocking(False)
+        heard = Decoder()
+        said: list[Message] = []
+
+        def commands() -> bool:
+            with contextlib.suppress(BlockingIOError):
+                said.extend(heard.feed(connection.recv(4096)))
+            return len(said) == 2
+
+        house.bench.until(commands)
+        assert [message.type for message in said] == ["RATE", "CANCEL"]
+        assert notes.foreign_endings == []
+    house.bench.until(lambda: notes.foreign_endings)
+    assert notes.foreign_endings == [(who.session_id, SessionEnding(None, None, False, False, False))]
+    assert not manager.cancel_job(who.session_id)
     assert notes.all == []
+
+
+def test_a_server_half_of_our_own_session_is_told_under_another_name(house: House) -> None:
+    manager, notes = house.manager(EXECUTED)
+    session = house.launch(manager, "wait")
+    house.bench.until(lambda: notes.said(session))
+    session_id = notes.messages(session)[0].text("SessionId")
+    init = messages.init(Identity(session_id), direction=messages.RECEIVING)
+    done = messages.done(
+        Identity(session_id), direction=messages.RECEIVING, progress=Progress(), tally=Tally()
+    )
+    with house.dial(Message(init.type, {**init.fields, "Remote": "Yes"}), done):
+        house.bench.until(lambda: len(notes.foreign) == 2)
+    house.bench.until(lambda: notes.foreign_endings)
+    ((name, ending),) = notes.foreign_endings
+    assert name == notes.foreign[0][0]
+    assert name not in (session, session_id)
+    assert ending.said_done
+    assert notes.endings(session) == []
 
 
 @pytest.mark.parametrize("data", [b"GET / HTTP/1.0\r\n\r\n", b"\x00" * 100_000, b"FASPMGR 2\nType: \n\n"])
