@@ -23,7 +23,7 @@ class Program:
     def openascp(cls) -> Program:
         """Our transfer process."""
         command = (sys.executable, "-P", "-m", "asperacentral.openascp")
-        return cls(command, module="asperacentral.openascp.__main__", own=True)
+        return cls(command, module="asperacentral.openascp.program", own=True)
 
     @classmethod
     def ascp(cls, path: str) -> Program:

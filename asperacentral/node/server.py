@@ -1,4 +1,4 @@
-"""The SSH server: listens, checks logins, and gives a session SFTP in its user's docroot and nothing else.
+"""The SSH server: listens, checks logins, and gives a session SFTP or openascp in its user's docroot, nothing else.
 
 Knows the users it is given and no file they came from; knows nothing of orders, jobs or sessions of Central.
 """
@@ -20,6 +20,7 @@ import asyncssh
 from asyncssh.channel import SSHChannel
 from asyncssh.stream import SSHServerStreamSession
 
+from asperacentral.node.half import COMMAND, ServerHalf
 from asperacentral.node.passwords import NOBODY
 from asperacentral.node.sftp import SFTP_VERSION, DocrootSFTPServer
 from asperacentral.node.throttle import FailureThrottle
@@ -212,6 +213,7 @@ class _Session(SSHServerStreamSession[bytes]):
     def __init__(self, user: User) -> None:
         super().__init__(None, self._sftp_server, SFTP_VERSION)
         self._user = user
+        self._half: ServerHalf | None = None
 
     def _sftp_server(self, channel: SSHChannel[bytes]) -> DocrootSFTPServer:
         return DocrootSFTPServer(cast("asyncssh.SSHServerChannel[bytes]", channel), self._user)
@@ -221,12 +223,56 @@ class _Session(SSHServerStreamSession[bytes]):
         return self._answer(subsystem == "sftp" and not self._user.token_keys, f"subsystem {subsystem!r}")
 
     def exec_requested(self, command: str) -> bool:
-        """No program may be started; a transfer process of the far side would be let in here, by name."""
-        return self._answer(False, "a command")
+        """The far side of a transfer is the one program."""
+        if command == COMMAND:
+            self._half = ServerHalf(self._user.policy())
+        return self._answer(self._half is not None, "openascp" if self._half else "a command")
 
     def shell_requested(self) -> bool:
         """There is no shell."""
         return self._answer(False, "a shell")
+
+    def session_started(self) -> None:
+        """Start what was asked for."""
+        if self._half is None:
+            super().session_started()
+        else:
+            self._half.start(cast("asyncssh.SSHServerChannel[bytes]", self._chan))
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        """See asyncssh."""
+        if self._half is None:
+            super().data_received(data, datatype)
+        else:
+            self._half.from_client(data)
+
+    def eof_received(self) -> bool:
+        """See asyncssh."""
+        if self._half is None:
+            return bool(super().eof_received())
+        self._half.client_ended()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncssh."""
+        if self._half is None:
+            super().connection_lost(exc)
+        else:
+            self._half.client_ended()
+
+    def pause_writing(self) -> None:
+        """See asyncssh."""
+        if self._half is None:
+            super().pause_writing()
+        else:
+            self._half.hold(True)
+
+    def resume_writing(self) -> None:
+        """See asyncssh."""
+        if self._half is None:
+            super().resume_writing()
+        else:
+            self._half.hold(False)
 
     def _answer(self, allowed: bool, what: str) -> bool:
         log.info("%s %s for %s", "started" if allowed else "refused", what, self._user.name)

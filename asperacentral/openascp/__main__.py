@@ -1,112 +1,36 @@
-"""The program `openascp`: reads the command line, sets up logging and signals, runs one session.
+"""The program `openascp`: a client's session, or with `--server` the far side of one.
 
-Imported by the fork server before sessions are asked for, so everything a session needs, asyncssh above all, is
-imported with it: a start costs a fork.
+The far side starts anew for each session and touches no SSH, so nothing is imported for it that it does not need.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
-import signal
 import sys
-from dataclasses import replace
-from pathlib import Path
 
-from asperacentral import logs
-from asperacentral.fasp import messages
-from asperacentral.fasp.errors import FaspCode
-from asperacentral.openascp.console import Console
-from asperacentral.openascp.link import ManagementLink
-from asperacentral.openascp.options import Options, Secrets, UsageError, manager_of, parse, session_id_of
-from asperacentral.openascp.session import ManagerUnreachableError, Session
-
-_LEVELS = (logging.INFO, logs.STEPS, logs.MESSAGES, logs.BODIES)
-_LOG_SIZE = 10 << 20
-_END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_USAGE = "openascp: --server takes no arguments\n"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one session with the arguments after the program's name; return the exit status, 0 or 1."""
-    secrets = Secrets.take(os.environ)
+    """Run with the arguments after the program's name; return the exit status, 0 or 1."""
     arguments = sys.argv[1:] if argv is None else argv
-    try:
-        options = parse(arguments)
-        secrets = _complete(secrets, options)
-        _set_up_logging(options)
-    except UsageError as error:
-        sys.stderr.write(f"openascp: {error}\n")
-        asyncio.run(_refuse(arguments, error, secrets.management_key))
+    if arguments[:1] == ["--server"]:
+        return _serve(arguments[1:])
+    from asperacentral.openascp.program import main as run
+
+    return run(arguments)
+
+
+def _serve(more: list[str]) -> int:
+    from asperacentral.openascp.exchange.server import serve
+
+    if more:
+        sys.stderr.write(_USAGE)
         return 1
-    try:
-        return asyncio.run(_run(options, secrets))
-    except ManagerUnreachableError:
-        _, port = options.manager or ("", 0)
-        sys.stderr.write(
-            f"required management connection to port localhost:{port} failed\n"
-            "failed to connect to management socket, exiting\n"
-        )
-        return 1
-
-
-async def _run(options: Options, secrets: Secrets) -> int:
-    session = Session(options, secrets, Console(quiet=options.quiet))
-    loop = asyncio.get_running_loop()
-    for number in _END_SIGNALS:
-        loop.add_signal_handler(number, session.cancel)
-    try:
-        return await session.run()
-    finally:
-        for number in _END_SIGNALS:  # a manager may send one when it has seen the end; that changes nothing
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_IGN)
-
-
-def _complete(secrets: Secrets, options: Options) -> Secrets:
-    """The secrets with those of the command line. UsageError when one is missing that an option needs."""
-    if options.file_crypt and not secrets.file_passphrase:
-        raise UsageError("--file-crypt needs a passphrase in ASPERA_SCP_FILEPASS")
-    return replace(secrets, token=options.token or secrets.token)
-
-
-async def _refuse(arguments: list[str], error: UsageError, key: str) -> None:
-    """Tell the manager, if the command line names one, why there is no session."""
-    manager, user_str = manager_of(arguments)
-    if manager is None or len(user_str.splitlines()) > 1:
-        return
-    identity = messages.Identity(session_id_of(user_str), user_str)
-    direction = messages.RECEIVING if "--mode=recv" in arguments else messages.SENDING
-    link = ManagementLink(
-        greeting=lambda _: [messages.init(identity, direction=direction)], command=lambda _: None, key=key
-    )
-    with contextlib.suppress(OSError):
-        await link.dial(*manager)
-        await link.finish(
-            messages.error(
-                identity,
-                direction=direction,
-                code=FaspCode.USAGE,
-                description=str(error),
-                progress=messages.Progress(),
-                tally=messages.Tally(),
-            )
-        )
-
-
-def _set_up_logging(options: Options) -> None:
-    """Log to the terminal or a file in a folder, or only errors when no place is named. UsageError."""
-    level = _LEVELS[min(options.debug, len(_LEVELS) - 1)]
-    try:
-        if options.log == "-" or (options.debug and not options.log):
-            logs.configure(level, None)
-        elif options.log:
-            logs.configure(level, Path(options.log), name="openascp", size=options.log_size or _LOG_SIZE)
-        else:
-            logging.getLogger().handlers[:] = [logging.NullHandler()]
-    except OSError as error:
-        raise UsageError(f"the log cannot be written in {options.log}: {error.strerror}") from None
+    logging.getLogger().handlers[:] = [logging.NullHandler()]
+    return asyncio.run(serve(os.environ))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import errno
 import os
 
 from asperacentral.fasp.errors import FaspCode
+from asperacentral.openascp.names import BadPathError
 
 _BY_ERRNO = {
     errno.ENOENT: FaspCode.NO_SUCH_FILE,
@@ -43,6 +44,8 @@ class SessionFailure(Failure):
 
 def from_os_error(error: OSError, otherwise: FaspCode) -> Failure:
     """Translate an error of this machine's files; `otherwise` is the code when the table has none for it."""
+    if isinstance(error, BadPathError):
+        return Failure(FaspCode.BAD_PATH, f"{FaspCode.BAD_PATH.meaning}: {error.strerror}")
     code = _BY_ERRNO.get(error.errno or 0, otherwise)
     reason = os.strerror(error.errno) if error.errno else str(error)
     return Failure(code, f"{code.meaning}: {reason}")

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.failures import Failure, SessionFailure
 from asperacentral.openascp.filesystem import Attributes, FileSystem, Kind
+from asperacentral.openascp.scancounts import ScanCounts
 
 _FOLDER_WORDS = (b"", b".", b"..")
 
@@ -51,6 +52,19 @@ class Plan:
     irregular: int = 0
     folders_scanned: int = 0
     total_bytes: int = 0
+
+    def counts(self) -> ScanCounts:
+        """What the scan has found."""
+        return ScanCounts(
+            arguments=self.arguments,
+            completed=self.arguments_completed,
+            paths=self.paths,
+            failed=len(self.failures),
+            irregular=self.irregular,
+            folders=self.folders_scanned,
+            files=len(self.files),
+            size=self.total_bytes,
+        )
 
 
 async def make_plan(

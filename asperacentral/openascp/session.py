@@ -13,13 +13,24 @@ from collections.abc import Coroutine, Iterator, Sequence
 
 import asyncssh
 
+from asperacentral import __version__
 from asperacentral.fasp import messages
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.fasp.management import Message, MessageType
-from asperacentral.openascp import states
+from asperacentral.openascp import farside, states
+from asperacentral.openascp.confined import confined
 from asperacentral.openascp.connection import Login, connect
 from asperacentral.openascp.console import Console
 from asperacentral.openascp.copying import CopyingPlane, CopyRules
+from asperacentral.openascp.exchange.channel import send_stream
+from asperacentral.openascp.exchange.conversation import Conversation
+from asperacentral.openascp.exchange.half import Half
+from asperacentral.openascp.exchange.messages import VERSION, Argument, Broken, Hello, Rates, Welcome
+from asperacentral.openascp.exchange.paths import own_name
+from asperacentral.openascp.exchange.receiving import ReceivingHalf
+from asperacentral.openascp.exchange.sending import SendingHalf
+from asperacentral.openascp.exchange.terms import Terms
+from asperacentral.openascp.exchange_limits import not_by_exchange
 from asperacentral.openascp.failures import Failure, SessionFailure, shown
 from asperacentral.openascp.filesystem import FileSystem, LocalFileSystem
 from asperacentral.openascp.hostkeys import HostKeyCheck
@@ -27,6 +38,7 @@ from asperacentral.openascp.link import ManagementLink
 from asperacentral.openascp.options import LARGEST_RATE, Options, Secrets
 from asperacentral.openascp.pacing import Pacer
 from asperacentral.openascp.plan import Plan, PlannedFile, PlannedFolder, make_plan
+from asperacentral.openascp.scancounts import ScanCounts
 from asperacentral.openascp.sftp import SftpFileSystem, lost, open_sftp
 from asperacentral.openascp.sftp_limits import impossible
 from asperacentral.openascp.states import State, Step
@@ -35,6 +47,8 @@ from asperacentral.openascp.stats import Counters
 STATS_SECONDS = 1.0
 CANCEL_SECONDS = 8.0
 """How long a cancelled session may clean up before it ends regardless."""
+FAREWELL_SECONDS = 5.0
+"""How long the far side may take to put away its things."""
 _CLOSE_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
@@ -62,11 +76,9 @@ class Session:
         self._totals: dict[str, messages.Value] = {}
         self._failures: list[Failure] = []
         self._cancelled = asyncio.Event()
+        self._conversation: Conversation | None = None
         self._link = ManagementLink(
-            greeting=self._greeting,
-            command=self._obey,
-            port_file=options.manager_port_file,
-            key=secrets.management_key,
+            greeting=self._greeting, command=self._obey, port_file=options.manager_port_file
         )
 
     async def run(self) -> int:
@@ -148,17 +160,71 @@ class Session:
             options.ipv6,
         )
         connection = await connect(login, check)
-        local = LocalFileSystem()
         try:
-            await _while_connected(connection, self._move(connection, local))
+            await _while_connected(connection, self._move(connection))
         finally:
-            local.close()
             connection.close()
             await asyncio.wait({asyncio.ensure_future(connection.wait_closed())}, timeout=_CLOSE_SECONDS)
         if self._failures:
             raise _verdict(self._failures, self._counters.passed + self._counters.skipped)
 
-    async def _move(self, connection: asyncssh.SSHClientConnection, local: LocalFileSystem) -> None:
+    async def _move(self, connection: asyncssh.SSHClientConnection) -> None:
+        """With openascp on the far side if it is there, else by SFTP."""
+        if option := not_by_exchange(self._options):
+            log.info("session %s: by SFTP, since of %s", self._identity.session_id, option)
+            await self._copy(connection)
+            return
+        try:
+            conversation = await farside.reach(connection, self._options.remote_program)
+        except farside.NoFarSideError as reason:
+            log.info("session %s: by SFTP, since %s", self._identity.session_id, reason)
+            await self._copy(connection)
+            return
+        farewell: Broken | None = Broken(int(FaspCode.USER_CANCEL), FaspCode.USER_CANCEL.meaning)
+        try:
+            await self._exchange(connection, conversation)
+        except Failure as failure:
+            farewell = Broken(int(failure.code), str(failure))
+            raise
+        except Exception:
+            farewell = Broken(int(FaspCode.INTERNAL_ERROR), "internal error of the client")
+            raise
+        else:
+            farewell = None
+        finally:
+            await conversation.close(farewell, wait=FAREWELL_SECONDS)
+
+    async def _exchange(self, connection: asyncssh.SSHClientConnection, conversation: Conversation) -> None:
+        options, secrets = self._options, self._secrets
+        if not options.sources:
+            raise SessionFailure(FaspCode.NOTHING)
+        terms = _terms(options)
+        hello = Hello(
+            VERSION,
+            __version__,
+            options.session_id,
+            options.sending,
+            terms.written(),
+            _shown_cipher(options),
+            secrets.token,
+        )
+        welcome = await farside.introduce(conversation, hello)
+        self._granted(welcome)
+        self._connected(connection, Transport="ssh")
+        self._conversation = conversation
+        with confined(None) as files:
+            half: Half
+            if options.sending:
+                half = SendingHalf(
+                    conversation, self, files, lambda source: send_stream(source, conversation, self._pacer)
+                )
+            else:
+                half = ReceivingHalf(conversation, self, files, terms)
+            half.lead(_arguments(options))
+            await half.run()
+
+    async def _copy(self, connection: asyncssh.SSHClientConnection) -> None:
+        """Move all files by SFTP."""
         options = self._options
         if option := impossible(options):
             raise SessionFailure(FaspCode.USAGE, f"{option}: not possible, the far side has SFTP only")
@@ -166,29 +232,45 @@ class Session:
             client = await open_sftp(connection)
         except (asyncssh.Error, OSError) as error:
             raise SessionFailure(FaspCode.TRANSFER_ERROR, f"the far side has no SFTP: {error}") from error
-        self._connected(connection)
-        remote = SftpFileSystem(client)
+        self._connected(connection, Transport="sftp", FallbackProtocol="sftp")
+        remote, local = SftpFileSystem(client), LocalFileSystem()
         ends: tuple[FileSystem, FileSystem] = (local, remote) if options.sending else (remote, local)
-        plan = await make_plan(
-            *ends,
-            options.sources,
-            options.destination,
-            create_path=options.create_path,
-            several=options.several,
-        )
-        self._planned(plan)
-        rules = CopyRules(
-            options.overwrite,
-            options.resume_level,
-            options.partial_tag.encode(),
-            options.partial_suffix.encode("utf-8", "surrogateescape"),
-        )
-        await CopyingPlane(*ends, self._pacer, rules).move(plan, self)
+        try:
+            plan = await make_plan(
+                *ends,
+                options.sources,
+                options.destination,
+                create_path=options.create_path,
+                several=options.several,
+            )
+            self._planned(plan)
+            rules = CopyRules(
+                options.overwrite,
+                options.resume_level,
+                options.partial_tag.encode(),
+                options.partial_suffix.encode("utf-8", "surrogateescape"),
+            )
+            await CopyingPlane(*ends, self._pacer, rules).move(plan, self)
+        finally:
+            local.close()
 
-    def _connected(self, connection: asyncssh.SSHClientConnection) -> None:
+    def _granted(self, welcome: Welcome) -> None:
+        """The far side lets the session in, perhaps at lower rates."""
+        rates = messages.Rates(welcome.target_rate, welcome.minimum_rate, welcome.policy)
+        if rates != self._rates:
+            log.info(
+                "the far side grants %d Kbps, minimum %d, %s",
+                rates.target_rate,
+                rates.minimum_rate,
+                rates.policy,
+            )
+        self._rates = rates
+        self._pacer.set_rate(rates.target_rate)
+
+    def _connected(self, connection: asyncssh.SSHClientConnection, **transport: str) -> None:
         options = self._options
         self._negotiated = {
-            "Cipher": "none" if options.cipher == "none" else options.cipher.replace("aes", "aes-"),
+            "Cipher": _shown_cipher(options),
             "Destination": shown(options.destination),
             "Encryption": options.cipher != "none",
             "Host": options.host,
@@ -201,26 +283,50 @@ class Session:
             "Source": shown(options.sources[0]) if options.sources else "",
             "TCPPort": options.port,
             "User": options.user,
+            **transport,
         }
         self._advance(Step.CONNECTED)
         for message in self._introduction():
             self._link.tell(message)
 
     def _planned(self, plan: Plan) -> None:
-        self._counters.planned(plan)
-        self._totals = messages.totals(
-            file_count=len(plan.files), byte_count=plan.total_bytes, folder_count=plan.folders_scanned
-        )
-        self._advance(Step.PLANNED)
-        self._link.tell(messages.notification(self._identity, rates=self._rates, found=self._totals))
+        self.scanned(plan.counts())
         for path, failure in plan.failures:
-            self._fail(messages.FileState(shown(path), 0), failure)
+            self.not_taken(path, failure)
 
     def _advance(self, step: Step) -> None:
         self._state = states.after(self._state, step)
         log.debug("session %s is %s", self._identity.session_id, self._state)
 
-    # What the data plane tells.
+    # What the data plane and the half tell.
+
+    def scanned(self, counts: ScanCounts) -> None:
+        """See HalfObserver."""
+        self._counters.scanned(counts)
+        self._totals = messages.totals(
+            file_count=counts.files, byte_count=counts.size, folder_count=counts.folders
+        )
+        if self._state is State.SCANNING:
+            self._advance(Step.PLANNED)
+        self._link.tell(messages.notification(self._identity, rates=self._rates, found=self._totals))
+
+    def not_taken(self, path: bytes, failure: Failure) -> None:
+        """See HalfObserver."""
+        self._fail(messages.FileState(shown(path), 0), failure)
+
+    def resumed(self, file: PlannedFile, size: int, kept: int) -> None:
+        """See HalfObserver."""
+        self._link.tell(messages.start(self._identity, self._counters.started(file, size, kept)))
+
+    def rates_asked(self, rates: Rates) -> None:
+        """See HalfObserver: what the far side has put in force."""
+        told = messages.Rates(rates.target, rates.minimum, rates.policy)
+        if (
+            told != self._rates
+            and rates.policy in messages.POLICIES
+            and min(rates.target, rates.minimum) >= 0
+        ):
+            self._take_rates(told)
 
     def started(self, file: PlannedFile, size: int) -> None:
         """See dataplane.Observer."""
@@ -294,10 +400,16 @@ class Session:
             log.warning("the manager asked for a negative rate")
             return
         policy = messages.policy_of(message) or self._rates.policy
-        self._rates = messages.Rates(min(target, LARGEST_RATE), min(minimum, LARGEST_RATE), policy)
-        self._pacer.set_rate(self._rates.target_rate)
-        log.info("target rate %d, minimum %d Kbps, %s", target, minimum, policy)
-        self._link.tell(messages.notification(self._identity, rates=self._rates))
+        rates = messages.Rates(min(target, LARGEST_RATE), min(minimum, LARGEST_RATE), policy)
+        self._take_rates(rates)
+        if self._conversation is not None:
+            self._conversation.send(Rates(rates.target_rate, rates.minimum_rate, rates.policy))
+
+    def _take_rates(self, rates: messages.Rates) -> None:
+        self._rates = rates
+        self._pacer.set_rate(rates.target_rate)
+        log.info("target rate %d, minimum %d Kbps, %s", rates.target_rate, rates.minimum_rate, rates.policy)
+        self._link.tell(messages.notification(self._identity, rates=rates))
 
     async def _tick(self) -> None:
         """Say each second how far it is, also when nothing moves."""
@@ -316,6 +428,34 @@ class Session:
 
     def _progress(self) -> messages.Progress:
         return self._counters.progress(round((time.monotonic() - self._began) * 1_000_000))
+
+
+def _terms(options: Options) -> Terms:
+    """What both halves must know of the command line."""
+    return Terms(
+        destination=options.destination,
+        several=options.several or len(options.sources) > 1,
+        create_path=options.create_path,
+        overwrite=options.overwrite,
+        resume_level=options.resume_level,
+        partial_tag=options.partial_tag.encode(),
+        partial_suffix=options.partial_suffix.encode("utf-8", "surrogateescape"),
+        target_rate=options.target_rate,
+        minimum_rate=options.minimum_rate,
+        policy=options.policy,
+    )
+
+
+def _shown_cipher(options: Options) -> str:
+    return options.cipher.replace("aes", "aes-")
+
+
+def _arguments(options: Options) -> list[Argument]:
+    names = options.placed or [own_name(source) for source in options.sources]
+    return [
+        Argument(index, source, name, options.destination)
+        for index, (source, name) in enumerate(zip(options.sources, names, strict=True))
+    ]
 
 
 async def _while_connected(

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 from asperacentral.fasp.messages import FileState, Progress, Tally
 from asperacentral.openascp.failures import shown
-from asperacentral.openascp.plan import Plan, PlannedFile
+from asperacentral.openascp.plan import PlannedFile
+from asperacentral.openascp.scancounts import ScanCounts
 
 
 @dataclass(slots=True)
 class _Moving:
     size: int
+    kept: int = 0
     written: int = 0
     contiguous: int = 0
     told: int = -1
@@ -27,7 +29,7 @@ class Counters:
 
     def __init__(self, session_id: str) -> None:
         self._session_id = session_id
-        self._plan = Plan()
+        self._scan = ScanCounts()
         self._moving: dict[PlannedFile, _Moving] = {}
         self._delivered = 0
         self.transfer_bytes = 0
@@ -36,14 +38,14 @@ class Counters:
         self.passed = 0
         self.skipped = 0
 
-    def planned(self, plan: Plan) -> None:
-        """The scan is done; paths that cannot be moved count as failed."""
-        self._plan = plan
+    def scanned(self, counts: ScanCounts) -> None:
+        """What the scan has found so far."""
+        self._scan = counts
 
-    def started(self, file: PlannedFile, size: int) -> FileState:
-        """A file begins to move."""
+    def started(self, file: PlannedFile, size: int, kept: int = 0) -> FileState:
+        """A file begins to move, `kept` bytes of which are at the destination already."""
         self.attempted += 1
-        self._moving[file] = _Moving(size)
+        self._moving[file] = _Moving(size, kept, contiguous=kept)
         return self._state(file, self._moving[file])
 
     def moved(self, file: PlannedFile, count: int, contiguous: int) -> None:
@@ -87,22 +89,23 @@ class Counters:
 
     def progress(self, elapsed: int) -> Progress:
         """The session so far; `elapsed` is microseconds."""
-        moving = sum(file.written for file in self._moving.values())
+        moving = sum(file.kept + file.written for file in self._moving.values())
         return Progress(
             transfer_bytes=self.transfer_bytes, file_bytes=self._delivered + moving, elapsed=elapsed
         )
 
     def tally(self) -> Tally:
         """The closing counts."""
-        plan = self._plan
+        scan = self._scan
         return Tally(
-            arguments_attempted=plan.arguments,
-            arguments_completed=plan.arguments_completed,
-            paths_attempted=plan.paths,
-            paths_failed=len(plan.failures),
-            paths_irregular=plan.irregular,
-            folders_scanned=plan.folders_scanned,
-            files_scanned=len(plan.files),
+            arguments_attempted=scan.arguments,
+            arguments_completed=scan.completed,
+            paths_attempted=scan.paths,
+            paths_failed=scan.failed,
+            paths_irregular=scan.irregular,
+            paths_excluded=scan.excluded,
+            folders_scanned=scan.folders,
+            files_scanned=scan.files,
             attempted=self.attempted,
             failed=self.failed,
             passed=self.passed,
@@ -113,8 +116,9 @@ class Counters:
         return FileState(
             path=shown(file.source),
             size=moving.size,
-            written=moving.written,
+            written=moving.kept + moving.written,
             contiguous=moving.contiguous,
+            start_byte=moving.kept,
             id=self._file_id(file),
             argument=file.argument,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,8 +25,24 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
         yield server
 
 
+PLANES = {
+    "sftp": "no-openascp-here",
+    "exchange": f"{sys.executable} -P -m asperacentral.openascp",
+}
+
+
+ON_BOTH = pytest.mark.parametrize("plane", PLANES)
+"""For modules whose tests hold whatever is on the far side."""
+
+
 @pytest.fixture
-def run(sshd: Sshd, tmp_path: Path) -> Iterator[Run]:
+def plane() -> str:
+    """What is on the far side: SFTP only, or openascp as well."""
+    return "exchange"
+
+
+@pytest.fixture
+def run(sshd: Sshd, tmp_path: Path, plane: str) -> Iterator[Run]:
     """Starts sessions with the server; what still runs at the end is killed."""
     started: list[Openascp] = []
 
@@ -50,6 +67,8 @@ def run(sshd: Sshd, tmp_path: Path) -> Iterator[Run]:
             "-l",
             "10g",
             "-q",
+            "-S",
+            PLANES[plane],
             *options,
             *sources,
             destination,

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.openascp.conftest import Run
+from tests.openascp.conftest import ON_BOTH, Run
 
-pytestmark = pytest.mark.sshd
+pytestmark = [pytest.mark.sshd, ON_BOTH]
 BOTH = pytest.mark.parametrize("mode", ["send", "recv"])
 
 AWKWARD = [

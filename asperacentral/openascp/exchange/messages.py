@@ -37,13 +37,16 @@ FAILED = "failed"
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """C to V, first. `sending` tells what the client does; `terms` are the session's rules (see `terms`)."""
+    """C to V, first. `sending` tells what the client does; `terms` are the session's rules (see `terms`), `cipher`
+    what is asked for by its name in FASP (none, aes-128, aes-192, aes-256).
+    """
 
     version: int
     program: str
     session: str
     sending: bool
     terms: dict[str, Any]
+    cipher: str = "none"
     token: str = field(default="", repr=False)
 
 

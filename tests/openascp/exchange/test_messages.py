@@ -117,7 +117,7 @@ def test_any_fields_are_read_or_refused(value: Any) -> None:
 
 
 def test_a_token_is_not_shown() -> None:
-    assert "geheim" not in repr(messages.Hello(1, "", "", True, {}, "geheim"))
+    assert "geheim" not in repr(messages.Hello(1, "", "", True, {}, token="geheim"))
 
 
 def test_terms_arrive_and_only_what_matters_travels() -> None:

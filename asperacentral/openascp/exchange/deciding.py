@@ -1,0 +1,171 @@
+"""What the receiving half does with each entry: makes folders, applies the overwrite rule, finds what is there already.
+
+Called in a thread, since it looks at disks. Names come from the other half and are not trusted: a target never leaves
+the destination.
+"""
+
+from __future__ import annotations
+
+import errno
+import posixpath
+import stat
+from dataclasses import dataclass
+
+from asperacentral.fasp.errors import FaspCode
+from asperacentral.openascp import names
+from asperacentral.openascp.confined import Files
+from asperacentral.openascp.exchange import partial
+from asperacentral.openascp.exchange.messages import DONE, FILE, FOLDER, SKIPPED, Argument, Entry
+from asperacentral.openascp.exchange.paths import joined
+from asperacentral.openascp.exchange.terms import Terms
+from asperacentral.openascp.failures import Failure, SessionFailure, from_os_error
+from asperacentral.openascp.filesystem import Attributes, Kind, kind_of
+from asperacentral.openascp.overwrite import Decision, decide
+
+Extents = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A file to be written: `missing` are the extents it lacks, `kept` bytes are there."""
+
+    entry: Entry
+    place: bytes
+    partial: bytes
+    missing: Extents
+    kept: int = 0
+
+    @property
+    def executable(self) -> bool:
+        """Whether its owner may execute the source."""
+        return bool(self.entry.mode & stat.S_IXUSR)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A file at the destination that may be the same: to be compared by `decision`."""
+
+    target: Target
+    decision: Decision
+
+
+Outcome = Target | Comparison | Failure | str
+"""What becomes of an entry: wanted, perhaps wanted, failed, or DONE or SKIPPED."""
+
+
+class Decider:
+    """Decides one entry after the other."""
+
+    def __init__(self, files: Files, terms: Terms) -> None:
+        self._files = files
+        self._terms = terms
+        self._arguments: dict[int, bytes] = {}
+        self._fresh: set[bytes] = set()  # folders made by this session: nothing is in them
+        self._taken: dict[bytes, str] | None = {} if terms.several else None
+
+    def prepare(self) -> bool:
+        """Look at the destination, make it if it is to be made; tell whether sources go into it by their names.
+
+        SessionFailure when it cannot take them.
+        """
+        terms = self._terms
+        try:
+            place = self._files.named(terms.destination)
+            there = self._attributes(place)
+            into = terms.several or terms.create_path or terms.destination.endswith(b"/")
+            if there is not None and there.kind is Kind.FOLDER:
+                return True
+            if into and there is not None:
+                text = f"{FaspCode.NOT_DIR.meaning}: the destination is a file"
+                raise SessionFailure(FaspCode.NOT_DIR, text)
+            if into and not terms.create_path:
+                raise SessionFailure(FaspCode.NO_SUCH_FILE, "the destination folder does not exist")
+            if into:
+                self._files.make_folders(place)
+                self._fresh.add(place)
+        except OSError as error:
+            failure = from_os_error(error, FaspCode.DISK_WRITE)
+            raise SessionFailure(failure.code, f"{failure} (destination folder)") from error
+        return into
+
+    def begin(self, argument: Argument, into: bool) -> None:
+        """An argument's entries will come. Failure when its name cannot be used."""
+        place = self._files.named(argument.destination)
+        if into and argument.name:
+            place = joined(place, self._safe(argument.name))
+        self._arguments[argument.index] = place
+
+    def place(self, entry: Entry) -> bytes:
+        """Where an entry is to be. Failure BAD_PATH, also for one of an argument that was not announced."""
+        top = self._arguments.get(entry.argument)
+        if top is None:
+            raise Failure(FaspCode.BAD_PATH, "an entry of no argument")
+        return joined(top, self._safe(entry.path)) if entry.path else top
+
+    def decide(self, entry: Entry) -> Outcome:
+        """What to do with an entry; folders are made at once."""
+        try:
+            place = self.place(entry)
+            self._claim(place, entry.kind)
+            if entry.kind == FOLDER:
+                return self._folder(place)
+            if entry.kind == FILE:
+                return self._file(entry, place)
+            return Failure(FaspCode.NOT_REGULAR)
+        except OSError as error:
+            return from_os_error(error, FaspCode.DISK_WRITE)
+        except Failure as failure:
+            return failure
+
+    def _folder(self, place: bytes) -> Outcome:
+        if not place:  # the root
+            return DONE
+        try:
+            self._files.make_folder(place)
+        except FileExistsError:
+            there = self._attributes(place)
+            if there is None or there.kind is not Kind.FOLDER:
+                raise NotADirectoryError(errno.ENOTDIR, "there is a file of this name") from None
+        else:
+            self._fresh.add(place)
+        return DONE
+
+    def _file(self, entry: Entry, place: bytes) -> Outcome:
+        there = None if posixpath.dirname(place) in self._fresh else self._attributes(place)
+        if there is not None and there.kind is Kind.FOLDER:
+            raise Failure(FaspCode.IS_DIR)
+        if there is not None and there.kind is not Kind.FILE:
+            raise Failure(FaspCode.NOT_REGULAR, "the destination is a special file")
+        source = Attributes(Kind.FILE, entry.size, entry.modified)
+        decision = decide(self._terms.overwrite, self._terms.resume_level, source, there)
+        if decision is Decision.SKIP:
+            return SKIPPED
+        if posixpath.dirname(place) not in self._fresh:
+            partial.remove(self._files, partial.other_name(place, self._terms))
+        missing = ((0, entry.size),) if entry.size else ()
+        target = Target(entry, place, partial.partial_name(place, self._terms), missing)
+        return target if decision is Decision.MOVE else Comparison(target, decision)
+
+    def _attributes(self, place: bytes) -> Attributes | None:
+        try:
+            found = self._files.stat(place)
+        except FileNotFoundError:
+            return None
+        return Attributes(kind_of(found.st_mode), found.st_size, found.st_mtime_ns)
+
+    def _claim(self, place: bytes, kind: str) -> None:
+        """Two sources may share a folder, but never a file's name."""
+        if self._taken is None:
+            return
+        key = posixpath.normpath(place)
+        taken = self._taken.get(key)
+        if taken is not None and FILE in (kind, taken):
+            raise Failure(FaspCode.AMBIGUOUS_TARGET, "another source has the same target")
+        self._taken[key] = kind
+
+    @staticmethod
+    def _safe(name: bytes) -> bytes:
+        try:
+            return names.checked(name)
+        except names.BadPathError as error:
+            raise Failure(FaspCode.BAD_PATH, str(error.strerror)) from error

@@ -1,0 +1,182 @@
+"""The stream of bytes as the sending half has it: reads files in the order in which they are needed.
+
+The half feeds it from the event loop, a plane reads it in a thread of its own. After a file's last needed byte its
+verdict is told: the file is still what was scanned, or it will not come. Whatever was laid out for a file that will
+not come is filled with zeros, since the stream cannot have gaps.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from asperacentral.fasp.errors import FaspCode
+from asperacentral.openascp.confined import Files
+from asperacentral.openascp.exchange.messages import Entry, Need, Verdict
+from asperacentral.openascp.failures import Failure, from_os_error
+
+_PATIENCE_SECONDS = 0.02
+_CHANGED = "the source changed while it was read"
+_SHORTER = "the source became shorter while it was read"
+
+
+@dataclass(slots=True)
+class _Source:
+    """One file that is being read."""
+
+    entry: Entry
+    place: bytes
+    descriptor: int = -1
+    void: bool = False
+    extents: deque[tuple[int, int]] = field(default_factory=deque)
+
+
+class StreamReader:
+    """The `StreamSource` of a sending half. `tell` is called in the reading thread."""
+
+    def __init__(self, files: Files, tell: Callable[[Verdict], None]) -> None:
+        self._files = files
+        self._tell = tell
+        self._changed = threading.Condition()
+        self._needs: deque[tuple[_Source, Need]] = deque()
+        self._sources: dict[int, _Source] = {}
+        self._current: tuple[_Source, Need] | None = None
+        self._ended = False
+
+    # Called by the half.
+
+    def feed(self, entry: Entry, place: bytes, need: Need) -> None:
+        """More of the stream: these extents of this file."""
+        with self._changed:
+            source = self._sources.setdefault(need.id, _Source(entry, place))
+            self._needs.append((source, need))
+            self._changed.notify()
+
+    def give_up(self, file: int) -> None:
+        """Nobody wants this file any more; what is laid out for it is filled."""
+        with self._changed:
+            if (source := self._sources.get(file)) is not None:
+                source.void = True
+
+    def end(self) -> None:
+        """There will be no more needs."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Release all files; nobody reads any more."""
+        for source in self._sources.values():
+            _close(source)
+        self._sources.clear()
+
+    # Called by the plane.
+
+    def read(self, size: int) -> bytes | None:
+        """See StreamSource."""
+        parts: list[bytes] = []
+        room = size
+        while room and (part := self._next(room)) is not None:
+            parts.append(part)
+            room -= len(part)
+        if parts:
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+        with self._changed:
+            if not self._needs and not self._ended:
+                self._changed.wait(_PATIENCE_SECONDS)
+            return None if self._ended and not self._needs else b""
+
+    def _next(self, room: int) -> bytes | None:
+        """Bytes of the extent that is on; None when nothing is laid out."""
+        while True:
+            if self._current is None:
+                with self._changed:
+                    if not self._needs:
+                        return None
+                    self._current = self._needs.popleft()
+                source, need = self._current
+                source.extents.extend(need.extents)
+                self._open(source)
+            source, need = self._current
+            if source.extents:
+                offset, length = source.extents.popleft()
+                taken = min(length, room)
+                if taken < length:
+                    source.extents.appendleft((offset + taken, length - taken))
+                return self._fetch(source, offset, taken)
+            self._current = None
+            if need.last:
+                self._finish(source)
+
+    def _open(self, source: _Source) -> None:
+        """Open a file when it is read first; what is not what was scanned will not come."""
+        if source.descriptor >= 0 or source.void:
+            return
+        try:
+            source.descriptor = self._files.open_file(source.place, os.O_RDONLY)
+            self._check(source)
+        except OSError as error:
+            self._withdraw(source, from_os_error(error, FaspCode.DISK_READ))
+        except Failure as failure:
+            self._withdraw(source, failure)
+
+    def _fetch(self, source: _Source, offset: int, size: int) -> bytes:
+        if not source.void:
+            try:
+                data = os.pread(source.descriptor, size, offset)
+                if len(data) < size:
+                    data += self._rest(source.descriptor, offset + len(data), size - len(data))
+                return data
+            except OSError as error:
+                self._withdraw(source, from_os_error(error, FaspCode.DISK_READ))
+            except Failure as failure:
+                self._withdraw(source, failure)
+        return bytes(size)
+
+    @staticmethod
+    def _rest(descriptor: int, offset: int, size: int) -> bytes:
+        """What a read that was cut short left; some file systems do that without being at the end."""
+        parts = []
+        while size:
+            part = os.pread(descriptor, size, offset)
+            if not part:
+                raise Failure(FaspCode.DISK_READ, _SHORTER)
+            parts.append(part)
+            offset += len(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def _finish(self, source: _Source) -> None:
+        """All that is needed was read: is it still the same file?"""
+        try:
+            if not source.void:
+                self._check(source)
+                self._tell(Verdict(source.entry.id))
+        except OSError as error:
+            self._withdraw(source, from_os_error(error, FaspCode.DISK_READ))
+        except Failure as failure:
+            self._withdraw(source, failure)
+        finally:
+            _close(source)
+            with self._changed:
+                self._sources.pop(source.entry.id, None)
+
+    @staticmethod
+    def _check(source: _Source) -> None:
+        found = os.fstat(source.descriptor)
+        if (found.st_size, found.st_mtime_ns) != (source.entry.size, source.entry.modified):
+            raise Failure(FaspCode.DISK_READ, _CHANGED)
+
+    def _withdraw(self, source: _Source, failure: Failure) -> None:
+        source.void = True
+        _close(source)
+        self._tell(Verdict(source.entry.id, int(failure.code), str(failure)))
+
+
+def _close(source: _Source) -> None:
+    if source.descriptor >= 0:
+        os.close(source.descriptor)
+        source.descriptor = -1

@@ -1,0 +1,370 @@
+"""The half that has the destination: decides about each entry, asks for what it needs, and writes it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from asperacentral.fasp.errors import FaspCode, known
+from asperacentral.openascp import overwrite
+from asperacentral.openascp.confined import Files
+from asperacentral.openascp.exchange.channel import ChannelSink
+from asperacentral.openascp.exchange.conversation import Conversation
+from asperacentral.openascp.exchange.deciding import Comparison, Decider, Outcome, Target
+from asperacentral.openascp.exchange.half import Half, HalfObserver
+from asperacentral.openascp.exchange.messages import (
+    DONE,
+    FAILED,
+    FILE,
+    FOLDER,
+    SKIPPED,
+    Argument,
+    Ask,
+    Digests,
+    Entries,
+    Entry,
+    Message,
+    Need,
+    Needs,
+    Scanned,
+    Settled,
+    Settlements,
+    Troubles,
+    Verdicts,
+    Written,
+)
+from asperacentral.openascp.exchange.scanning import shown_path
+from asperacentral.openascp.exchange.sending import DIGEST_SIZE, MOST_UNSETTLED, digests_of
+from asperacentral.openascp.exchange.terms import Terms
+from asperacentral.openascp.exchange.writing import StreamWriter
+from asperacentral.openascp.failures import Failure, SessionFailure
+from asperacentral.openascp.plan import PlannedFile, PlannedFolder
+from asperacentral.openascp.scancounts import ScanCounts
+
+WINDOW = 64 * 1024 * 1024
+"""Bytes of the stream laid out and not yet written."""
+SLICE = 16 * 1024 * 1024
+"""The most of one file that is laid out at once: what may have to be filled when it fails."""
+MOST_WANTED = 4096
+"""Files laid out and not yet settled."""
+BATCH = 256
+_TICK_SECONDS = 0.05
+_COMPARISONS = 4
+_ANSWER_SECONDS = 3600.0
+_STOP_SECONDS = 60.0
+
+
+class _Wanted:
+    """A file whose extents are still to be laid out, in part or as a whole."""
+
+    __slots__ = ("begun", "missing", "target")
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.missing = deque(target.missing)
+        self.begun = False
+
+    def slice(self, size: int) -> tuple[tuple[int, int], ...]:
+        """The next extents, `size` bytes at most."""
+        taken = []
+        while self.missing and size > 0:
+            offset, length = self.missing.popleft()
+            part = min(length, size)
+            taken.append((offset, part))
+            size -= part
+            if part < length:
+                self.missing.appendleft((offset + part, length - part))
+        return tuple(taken)
+
+
+class ReceivingHalf(Half):
+    """Receives what the other half announces, by the rules of `terms`."""
+
+    def __init__(
+        self, conversation: Conversation, observer: HalfObserver, files: Files, terms: Terms
+    ) -> None:
+        super().__init__(conversation, observer)
+        self._loop = asyncio.get_running_loop()
+        self._files = files
+        self._decider = Decider(files, terms)
+        self._threads = ThreadPoolExecutor(1 + _COMPARISONS, thread_name_prefix="decide")
+        self._writer = StreamWriter(files, self._woken, replace=terms.overwrite != "never")
+        self._channel = ChannelSink(self._writer, conversation)
+        self._into: bool | None = None
+        self._entries: asyncio.Queue[Entry] = asyncio.Queue()
+        self._next_id = 0
+        self._files_open: dict[int, PlannedFile] = {}  # not settled yet
+        self._unsettled = 0
+        self._scanned = -1
+        self._wanted: deque[_Wanted] = deque()
+        self._laid = 0  # files laid out and not settled
+        self._end = 0
+        self._received = 0
+        self._written = 0
+        self._told = 0
+        self._answers: dict[int, asyncio.Future[tuple[bytes, ...]]] = {}
+        self._comparing = asyncio.Semaphore(_COMPARISONS)
+        self._comparisons: set[asyncio.Task[None]] = set()
+        self._settlements: list[Settled] = []
+
+    def work(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        """See Half."""
+        return self._decide_all(), self._tick()
+
+    async def clear_up(self) -> None:
+        """See Half."""
+        for task in self._comparisons:
+            task.cancel()
+        self._channel.close()
+        self._writer.stop()
+        await self._loop.run_in_executor(None, self._writer.join, _STOP_SECONDS)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def hear(self, message: Message) -> None:
+        """See conversation.Listener."""
+        match message:
+            case Entries(entries):
+                for entry in entries:
+                    self._announced(entry)
+            case Verdicts(verdicts):
+                for verdict in verdicts:
+                    self._writer.judge(verdict)
+                    if verdict.code:
+                        self._want_no_more(verdict.id)
+            case Digests(id, digests):
+                answer = self._answers.pop(id, None)
+                if answer is not None and not answer.done():
+                    answer.set_result(digests)
+            case Troubles(troubles):
+                for trouble in troubles:
+                    reason = " ".join(trouble.reason.split())
+                    self.observer.not_taken(trouble.path, Failure(known(trouble.code), reason))
+            case Scanned():
+                self._hear_scanned(message)
+            case _:
+                super().hear(message)
+
+    def take(self, offset: int, data: bytes) -> None:
+        """See conversation.Listener. On the channel the stream comes in order."""
+        if offset != self._received or offset + len(data) > self._end:
+            raise SessionFailure(FaspCode.FASP_PROTO, "bytes of the stream that nobody asked for")
+        self._received += len(data)
+        self._channel.take(offset, data)
+
+    def no_more(self, count: int) -> None:
+        """See Half."""
+        super().no_more(count)
+        self._finish_if_over()
+
+    # Entries.
+
+    def _announced(self, entry: Entry) -> None:
+        if entry.id != self._next_id or entry.argument not in self.arguments or entry.size < 0:
+            raise SessionFailure(FaspCode.FASP_PROTO, "an entry out of turn")
+        if self._unsettled > 2 * MOST_UNSETTLED:
+            raise SessionFailure(FaspCode.FASP_PROTO, "more entries than anybody can take")
+        self._next_id += 1
+        self._unsettled += 1
+        self._entries.put_nowait(entry)
+
+    def _hear_scanned(self, scanned: Scanned) -> None:
+        self._scanned = scanned.argument
+        self.observer.scanned(
+            ScanCounts(
+                scanned.arguments,
+                scanned.completed,
+                scanned.paths,
+                scanned.failed,
+                scanned.irregular,
+                scanned.excluded,
+                scanned.folders,
+                scanned.files,
+                scanned.size,
+            )
+        )
+        self._finish_if_over()
+
+    async def _decide_all(self) -> None:
+        self._into = await self._loop.run_in_executor(self._threads, self._decider.prepare)
+        self._finish_if_over()
+        begun = 0
+        while True:
+            batch = [await self._entries.get()]
+            while len(batch) < BATCH and not self._entries.empty():
+                batch.append(self._entries.get_nowait())
+            for index in range(begun, len(self.arguments)):
+                self._begin(self.arguments[index])
+            begun = len(self.arguments)
+            outcomes = await self._loop.run_in_executor(self._threads, self._decide, batch)
+            for entry, outcome in zip(batch, outcomes, strict=True):
+                self._decided(entry, outcome)
+            self._lay_out()
+            self._flush()
+
+    def _begin(self, argument: Argument) -> None:
+        try:
+            self._decider.begin(argument, bool(self._into))
+        except OSError as error:
+            raise SessionFailure(
+                FaspCode.BAD_PATH, f"{FaspCode.BAD_PATH.meaning}: {error.strerror}"
+            ) from error
+        except Failure as failure:
+            raise SessionFailure(failure.code, str(failure)) from failure
+
+    def _decide(self, batch: list[Entry]) -> list[Outcome]:
+        return [self._decider.decide(entry) for entry in batch]
+
+    def _decided(self, entry: Entry, outcome: Outcome) -> None:
+        argument = self.arguments[entry.argument]
+        shown = shown_path(argument, entry.path)
+        place = outcome.place if isinstance(outcome, Target) else b""
+        if entry.kind == FILE:
+            self._files_open[entry.id] = PlannedFile(shown, place, entry.size, entry.id, entry.argument)
+        if isinstance(outcome, Target):
+            self._wanted.append(_Wanted(outcome))
+        elif isinstance(outcome, Comparison):
+            task = asyncio.ensure_future(self._compare(outcome))
+            self._comparisons.add(task)
+            task.add_done_callback(self._compared)
+        elif isinstance(outcome, Failure):
+            if entry.kind == FOLDER:
+                self.observer.folder_failed(PlannedFolder(shown, b""), outcome)
+            self._settle(Settled(entry.id, FAILED, int(outcome.code), str(outcome)))
+        else:
+            self._settle(Settled(entry.id, outcome))
+
+    # Files that may be the same.
+
+    async def _compare(self, comparison: Comparison) -> None:
+        """Ask for digests of the source and take those of what is here; equal files are skipped."""
+        target = comparison.target
+        async with self._comparing:
+            ranges = _ranges(comparison)
+            answer = self._answers[target.entry.id] = self._loop.create_future()
+            self.conversation.send(Ask(target.entry.id, ranges))
+            ours = await self._loop.run_in_executor(
+                self._threads, digests_of, self._files, target.place, ranges
+            )
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                theirs = await answer
+        if ours and ours == theirs and all(len(digest) == DIGEST_SIZE for digest in theirs):
+            self._settle(Settled(target.entry.id, SKIPPED))
+        else:
+            self._wanted.append(_Wanted(target))
+        self._lay_out()
+        self._flush()
+
+    def _compared(self, task: asyncio.Task[None]) -> None:
+        self._comparisons.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            reason = f"a comparison failed: {type(error).__name__}"
+            self.fail(SessionFailure(FaspCode.INTERNAL_ERROR, reason))
+
+    # The stream.
+
+    def _lay_out(self) -> None:
+        """Ask for as much as the window has room for."""
+        needs = []
+        while self._wanted and self._end - self._written < WINDOW and self._laid < MOST_WANTED:
+            wanted = self._wanted[0]
+            target = wanted.target
+            extents = wanted.slice(min(SLICE, WINDOW - (self._end - self._written)))
+            need = Need(target.entry.id, extents, not wanted.missing, target.kept)
+            self._end += sum(length for _, length in extents)
+            if not wanted.begun:
+                wanted.begun = True
+                self._laid += 1
+                self._started(target)
+            if need.last:
+                self._wanted.popleft()
+            self._writer.lay(target, need)
+            needs.append(need)
+        if needs:
+            self.conversation.send(Needs(tuple(needs)))
+
+    def _started(self, target: Target) -> None:
+        file = self._files_open[target.entry.id]
+        if target.kept:
+            self.observer.resumed(file, target.entry.size, target.kept)
+        else:
+            self.observer.started(file, target.entry.size)
+
+    def _want_no_more(self, file: int) -> None:
+        """A file will not be whole: nothing more of it is laid out, and everybody must know that."""
+        for wanted in self._wanted:
+            if wanted.target.entry.id == file:
+                need = Need(file, (), last=True)
+                self._wanted.remove(wanted)
+                self._writer.lay(wanted.target, need)
+                self.conversation.send(Needs((need,)))
+                return
+
+    # What the writer has done.
+
+    def _woken(self) -> None:
+        """In the writer's thread."""
+        self._loop.call_soon_threadsafe(self._look)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            self._look()
+
+    def _look(self) -> None:
+        news = self._writer.news()
+        if news.error is not None:
+            code = FaspCode.FASP_PROTO if isinstance(news.error, ValueError) else FaspCode.INTERNAL_ERROR
+            self.fail(SessionFailure(code, f"writing failed: {type(news.error).__name__}: {news.error}"))
+            return
+        for file, (count, contiguous) in news.moved.items():
+            if (planned := self._files_open.get(file)) is not None:
+                self.observer.moved(planned, count, contiguous)
+        self._written = news.written
+        for settled in news.settled:
+            self._laid -= 1
+            if settled.outcome == FAILED:
+                self._want_no_more(settled.id)
+            self._settle(settled)
+        self._lay_out()
+        self._flush()
+
+    def _settle(self, settled: Settled) -> None:
+        self._settlements.append(settled)
+        self._unsettled -= 1
+        file = self._files_open.pop(settled.id, None)
+        if file is None:
+            return
+        if settled.outcome == SKIPPED:
+            self.observer.skipped(file, file.size)
+        elif settled.outcome == DONE:
+            self.observer.finished(file)
+        else:
+            self.observer.failed(file, Failure(known(settled.code), settled.reason))
+
+    def _flush(self) -> None:
+        """Tell the other half what was done since the last time."""
+        if self._written > self._told:
+            self._told = self._written
+            self.conversation.send(Written(self._written))
+        if self._settlements:
+            settled, self._settlements = self._settlements, []
+            for first in range(0, len(settled), BATCH * 4):
+                self.conversation.send(Settlements(tuple(settled[first : first + BATCH * 4])))
+        self._finish_if_over()
+
+    def _finish_if_over(self) -> None:
+        if self._into is None or self.argument_count is None or self._scanned < self.argument_count - 1:
+            return
+        if not self._unsettled and not self._settlements:
+            self.finish()
+
+
+def _ranges(comparison: Comparison) -> tuple[tuple[int, int], ...]:
+    """What to compare, in as few parts as the comparison has."""
+    size = comparison.target.entry.size
+    if comparison.decision is overwrite.Decision.COMPARE_ALL:
+        return ((0, size),)
+    return tuple(overwrite.ranges(comparison.decision, size, size))

@@ -1,0 +1,269 @@
+"""The half that has the source: scans, announces, and reads what the other half needs."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any
+
+from asperacentral.fasp.errors import FaspCode, known
+from asperacentral.openascp.confined import Files
+from asperacentral.openascp.exchange.conversation import Conversation
+from asperacentral.openascp.exchange.half import Half, HalfObserver
+from asperacentral.openascp.exchange.layout import Layout
+from asperacentral.openascp.exchange.messages import (
+    DONE,
+    FILE,
+    MOST_ENTRIES,
+    SKIPPED,
+    Argument,
+    Ask,
+    Digests,
+    Entries,
+    Message,
+    Need,
+    Needs,
+    Settled,
+    Settlements,
+    Trouble,
+    Troubles,
+    Verdict,
+    Verdicts,
+    Written,
+)
+from asperacentral.openascp.exchange.plane import StreamSource
+from asperacentral.openascp.exchange.reading import StreamReader
+from asperacentral.openascp.exchange.scanning import Found, NotTaken, Scanner
+from asperacentral.openascp.failures import Failure, SessionFailure
+from asperacentral.openascp.plan import PlannedFile, PlannedFolder
+
+MOST_UNSETTLED = 16_384
+"""Entries announced and not yet settled: what bounds memory on both sides."""
+DIGEST_SIZE = 16
+_DIGEST_BLOCK = 1024 * 1024
+
+Plane = Callable[[StreamSource], Awaitable[None]]
+"""Sends a stream to its end."""
+
+
+class _Outgoing:
+    """An entry that is not settled yet."""
+
+    __slots__ = ("announced", "due", "file", "found")
+
+    def __init__(self, found: Found, file: PlannedFile) -> None:
+        self.found = found
+        self.file = file
+        self.announced = False
+        self.due = 0  # bytes laid out and not yet told to be written
+
+
+class SendingHalf(Half):
+    """Sends what the arguments name; `plane` moves the stream."""
+
+    def __init__(
+        self, conversation: Conversation, observer: HalfObserver, files: Files, plane: Plane
+    ) -> None:
+        super().__init__(conversation, observer)
+        self._files = files
+        self._plane = plane
+        self._loop = asyncio.get_running_loop()
+        self._scanner = Scanner(files)
+        self._waiting: asyncio.Queue[Argument | None] = asyncio.Queue()
+        self._outgoing: dict[int, _Outgoing] = {}
+        self._settled = asyncio.Event()
+        self._scanned_all = False
+        self._layout = Layout()
+        self._verdicts: list[Verdict] = []
+        self._reader = StreamReader(files, self._tell_verdict)
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="scan")
+
+    def work(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        """See Half."""
+        return self._scan_all(), self._send_stream()
+
+    async def clear_up(self) -> None:
+        """See Half."""
+        self._reader.end()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._reader.close()
+
+    def add(self, argument: Argument) -> None:
+        """See Half."""
+        super().add(argument)
+        self._waiting.put_nowait(argument)
+
+    def no_more(self, count: int) -> None:
+        """See Half."""
+        super().no_more(count)
+        self._waiting.put_nowait(None)
+
+    def hear(self, message: Message) -> None:
+        """See conversation.Listener."""
+        match message:
+            case Needs(needs):
+                for need in needs:
+                    self._needed(need)
+            case Settlements(settled):
+                for each in settled:
+                    self._settle(each)
+                self._settled.set()
+                self._finish_if_over()
+            case Written(offset):
+                self._written(offset)
+            case Ask():
+                asyncio.ensure_future(self._answer(message))  # noqa: RUF006 - it fails only with the session
+            case _:
+                super().hear(message)
+
+    # Scanning.
+
+    async def _scan_all(self) -> None:
+        while (argument := await self._waiting.get()) is not None:
+            found = self._scanner.scan(argument)
+            while batch := await self._loop.run_in_executor(self._threads, list, islice(found, MOST_ENTRIES)):
+                await self._announce(batch)
+            self.conversation.send(self._scanner.scanned(argument.index))
+            self.observer.scanned(self._scanner.counts)
+        self._scanned_all = True
+        self._finish_if_over()
+
+    async def _announce(self, batch: list[Found | NotTaken]) -> None:
+        await self.conversation.room()
+        entries = []
+        troubles = []
+        for each in batch:
+            if isinstance(each, Found):
+                entry = each.entry
+                file = PlannedFile(each.shown, b"", entry.size, entry.id, entry.argument)
+                self._outgoing[entry.id] = _Outgoing(each, file)
+                entries.append(entry)
+            else:
+                code = int(each.failure.code)
+                troubles.append(Trouble(each.argument, each.shown, code, str(each.failure)))
+                self.observer.not_taken(each.shown, each.failure)
+        if troubles:
+            self.conversation.send(Troubles(tuple(troubles)))
+        if entries:
+            self.conversation.send(Entries(tuple(entries)))
+        while len(self._outgoing) > MOST_UNSETTLED:
+            self._settled.clear()
+            await self._settled.wait()
+
+    # What the other half wants, and what became of it.
+
+    def _needed(self, need: Need) -> None:
+        outgoing = self._outgoing.get(need.id)
+        if outgoing is None or outgoing.found.entry.kind != FILE:
+            raise SessionFailure(FaspCode.FASP_PROTO, "the far side needs what was not announced")
+        entry = outgoing.found.entry
+        try:
+            self._layout.append(need.id, need.extents)
+        except ValueError as error:
+            raise SessionFailure(FaspCode.FASP_PROTO, str(error)) from error
+        if any(offset + length > entry.size for offset, length in need.extents):
+            raise SessionFailure(FaspCode.FASP_PROTO, "the far side needs what is beyond a file's end")
+        outgoing.due += sum(length for _, length in need.extents)
+        if not outgoing.announced:
+            outgoing.announced = True
+            if need.kept:
+                self.observer.resumed(outgoing.file, entry.size, need.kept)
+            else:
+                self.observer.started(outgoing.file, entry.size)
+        self._reader.feed(entry, outgoing.found.place, need)
+
+    def _written(self, offset: int) -> None:
+        try:
+            pieces = self._layout.advance(offset)
+        except ValueError as error:
+            raise SessionFailure(FaspCode.FASP_PROTO, str(error)) from error
+        for piece in pieces:
+            if (outgoing := self._outgoing.get(piece.file)) is not None:
+                outgoing.due -= piece.length
+                self.observer.moved(outgoing.file, piece.length, piece.offset + piece.length)
+
+    def _settle(self, settled: Settled) -> None:
+        outgoing = self._outgoing.pop(settled.id, None)
+        if outgoing is None:
+            raise SessionFailure(FaspCode.FASP_PROTO, "the far side settled what was not announced")
+        found = outgoing.found
+        failure = Failure(known(settled.code), " ".join(settled.reason.split()))
+        if found.entry.kind != FILE:
+            if settled.outcome not in (DONE, SKIPPED):
+                self.observer.folder_failed(PlannedFolder(found.shown, b""), failure)
+        elif settled.outcome == SKIPPED:
+            self.observer.skipped(outgoing.file, found.entry.size)
+        elif settled.outcome != DONE:
+            self._reader.give_up(settled.id)
+            self.observer.failed(outgoing.file, failure)
+        elif outgoing.announced:
+            if outgoing.due:  # the mark of what is written comes later than the news of whole files
+                self.observer.moved(outgoing.file, outgoing.due, found.entry.size)
+            self.observer.finished(outgoing.file)
+        else:
+            raise SessionFailure(FaspCode.FASP_PROTO, "the far side has a file that was not sent")
+
+    def _finish_if_over(self) -> None:
+        if self._scanned_all and not self._outgoing:
+            self._reader.end()
+            self.finish()
+
+    # The stream.
+
+    async def _send_stream(self) -> None:
+        await self._plane(self._reader)
+
+    def _tell_verdict(self, verdict: Verdict) -> None:
+        """In the reading thread."""
+        self._loop.call_soon_threadsafe(self._add_verdict, verdict)
+
+    def _add_verdict(self, verdict: Verdict) -> None:
+        """Send verdicts together, at the end of the loop's turn."""
+        self._verdicts.append(verdict)
+        if len(self._verdicts) == 1:
+            self._loop.call_soon(self._send_verdicts)
+
+    def _send_verdicts(self) -> None:
+        verdicts, self._verdicts = self._verdicts, []
+        self.conversation.send(Verdicts(tuple(verdicts)))
+
+    async def _answer(self, ask: Ask) -> None:
+        """Tell the digests of parts of a file; a file that cannot be read has none."""
+        outgoing = self._outgoing.get(ask.id)
+        digests: tuple[bytes, ...] = ()
+        if outgoing is not None:
+            place = outgoing.found.place
+            digests = await self._loop.run_in_executor(
+                self._threads, digests_of, self._files, place, ask.ranges
+            )
+        self.conversation.send(Digests(ask.id, digests))
+
+
+def digests_of(files: Files, place: bytes, ranges: tuple[tuple[int, int], ...]) -> tuple[bytes, ...]:
+    """A digest of each range of a file, BLAKE2b of 16 bytes; none at all when it cannot be read whole."""
+    try:
+        descriptor = files.open_file(place, os.O_RDONLY)
+    except OSError:
+        return ()
+    try:
+        return tuple(_digest(descriptor, offset, length) for offset, length in ranges)
+    except (OSError, EOFError):
+        return ()
+    finally:
+        os.close(descriptor)
+
+
+def _digest(descriptor: int, offset: int, length: int) -> bytes:
+    taken = hashlib.blake2b(digest_size=DIGEST_SIZE)
+    while length:
+        data = os.pread(descriptor, min(length, _DIGEST_BLOCK), offset)
+        if not data:
+            raise EOFError
+        taken.update(data)
+        offset += len(data)
+        length -= len(data)
+    return taken.digest()

@@ -1,0 +1,189 @@
+"""`openascp --server`: the far side of a session, run by an SSH server for the user who logged in.
+
+It speaks on standard input and output only, and does what its policy grants: a policy that was handed over by the
+server that started it, else the one aspera.conf has for the account it runs as.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import grp
+import logging
+import os
+import pwd
+import time
+from collections.abc import Mapping, MutableMapping
+
+from asperacentral import __version__
+from asperacentral.config import ConfigError
+from asperacentral.fasp.errors import FaspCode
+from asperacentral.openascp import policy_handover
+from asperacentral.openascp.admission import admit
+from asperacentral.openascp.exchange.channel import send_stream
+from asperacentral.openascp.exchange.conversation import Conversation
+from asperacentral.openascp.exchange.half import Half
+from asperacentral.openascp.exchange.messages import VERSION, Broken, Hello, Rates, Refused, Welcome
+from asperacentral.openascp.exchange.receiving import ReceivingHalf
+from asperacentral.openascp.exchange.sending import SendingHalf
+from asperacentral.openascp.exchange.stdio import converse_on
+from asperacentral.openascp.exchange.terms import Terms, UnknownTermError
+from asperacentral.openascp.failures import Failure, SessionFailure, shown
+from asperacentral.openascp.pacing import Pacer
+from asperacentral.openascp.plan import PlannedFile, PlannedFolder
+from asperacentral.openascp.policy import CIPHERS, Granted, UserPolicy
+from asperacentral.openascp.policy import Rates as WantedRates
+from asperacentral.openascp.scancounts import ScanCounts
+
+HELLO_SECONDS = 30.0
+_CLOSE_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+
+async def serve(environ: MutableMapping[str, str]) -> int:
+    """Serve one session on standard input and output; the exit status."""
+    conversation = await converse_on(0, 1)
+    farewell: Refused | Broken | None = None
+    try:
+        try:
+            async with asyncio.timeout(HELLO_SECONDS):
+                hello = await conversation.next()
+        except TimeoutError:
+            return 1
+        if not isinstance(hello, Hello):
+            raise SessionFailure(FaspCode.FASP_PROTO, "the session does not begin as one")
+        try:
+            policy = _policy(environ)
+            session = ServerSession(conversation, hello, policy)
+        except SessionFailure as failure:
+            farewell = Refused(int(failure.code), str(failure))
+        else:
+            await session.run()
+    except Failure as failure:
+        log.info("the session ended: %s", failure)
+        farewell = Broken(int(failure.code), str(failure))
+    except Exception as error:
+        log.exception("internal error")
+        farewell = Broken(int(FaspCode.INTERNAL_ERROR), f"internal error: {type(error).__name__}")
+    await conversation.close(farewell, wait=_CLOSE_SECONDS)
+    return 0 if farewell is None else 1
+
+
+def own_policy(environ: Mapping[str, str]) -> UserPolicy:
+    """What aspera.conf lets the account do that this process runs as. ConfigError, ValueError."""
+    from asperacentral.openascp import policy_conf  # its parser is not needed when a policy is handed over
+
+    account = pwd.getpwuid(os.getuid())
+    groups = []
+    for number in os.getgroups():
+        with contextlib.suppress(KeyError):
+            groups.append(grp.getgrgid(number).gr_name)
+    return policy_conf.load(None, environ).for_user(account.pw_name, groups, account.pw_dir)
+
+
+class ServerSession:
+    """One session as its server half; it is its half's observer. SessionFailure when it is refused."""
+
+    def __init__(self, conversation: Conversation, hello: Hello, policy: UserPolicy) -> None:
+        self._conversation = conversation
+        self._rules = policy.direction(incoming=hello.sending)
+        terms = _terms(hello)
+        if hello.cipher not in CIPHERS:
+            raise SessionFailure(FaspCode.USAGE, "the far side does not know the cipher")
+        self._files = admit(
+            policy, incoming=hello.sending, token=hello.token, cipher=hello.cipher, now=time.time()
+        )
+        wanted = WantedRates(terms.target_rate, terms.minimum_rate, terms.policy)
+        self._granted = self._rules.grant(wanted)
+        self._pacer = Pacer(self._granted.target)
+        self._half = self._make_half(hello, terms)
+        conversation.send(self._welcome(wanted))
+
+    async def run(self) -> None:
+        """Serve to the end. SessionFailure."""
+        with self._files:
+            await self._half.run()
+
+    def _make_half(self, hello: Hello, terms: Terms) -> Half:
+        if hello.sending:
+            return ReceivingHalf(self._conversation, self, self._files, terms)
+        return SendingHalf(
+            self._conversation,
+            self,
+            self._files,
+            lambda source: send_stream(source, self._conversation, self._pacer),
+        )
+
+    def _welcome(self, wanted: WantedRates) -> Welcome:
+        granted = self._granted
+        locked = self._rules.locked(wanted)
+        return Welcome(VERSION, __version__, granted.target, granted.minimum, granted.policy, locked)
+
+    # What the half tells.
+
+    def rates_asked(self, rates: Rates) -> None:
+        """See HalfObserver. The answer says what is in force."""
+        if min(rates.target, rates.minimum) >= 0:
+            wanted = WantedRates(rates.target, rates.minimum, rates.policy)
+            self._granted = self._change(wanted)
+            self._pacer.set_rate(self._granted.target)
+        granted = self._granted
+        self._conversation.send(Rates(granted.target, granted.minimum, granted.policy))
+
+    def _change(self, wanted: WantedRates) -> Granted:
+        try:
+            return self._rules.change(self._granted, wanted)
+        except ValueError:  # a policy nobody knows
+            return self._granted
+
+    def scanned(self, counts: ScanCounts) -> None:
+        """See HalfObserver."""
+        log.debug("%d files of %d bytes", counts.files, counts.size)
+
+    def not_taken(self, path: bytes, failure: Failure) -> None:
+        """See HalfObserver."""
+        log.info("not taken: %s: %s", shown(path), failure)
+
+    def started(self, file: PlannedFile, size: int) -> None:
+        """See Observer."""
+        log.debug("started %s, %d bytes", shown(file.source), size)
+
+    def resumed(self, file: PlannedFile, size: int, kept: int) -> None:
+        """See HalfObserver."""
+        log.debug("resumed %s, %d bytes of which %d are there", shown(file.source), size, kept)
+
+    def moved(self, file: PlannedFile, count: int, contiguous: int) -> None:
+        """See Observer."""
+
+    def finished(self, file: PlannedFile) -> None:
+        """See Observer."""
+        log.debug("finished %s", shown(file.source))
+
+    def skipped(self, file: PlannedFile, size: int) -> None:
+        """See Observer."""
+        log.debug("skipped %s", shown(file.source))
+
+    def failed(self, file: PlannedFile, failure: Failure) -> None:
+        """See Observer."""
+        log.info("failed %s: %s", shown(file.source), failure)
+
+    def folder_failed(self, folder: PlannedFolder, failure: Failure) -> None:
+        """See Observer."""
+        log.info("failed %s: %s", shown(folder.source), failure)
+
+
+def _terms(hello: Hello) -> Terms:
+    try:
+        return Terms.read(hello.terms)
+    except UnknownTermError as error:
+        raise SessionFailure(FaspCode.USAGE, f"the far side refuses: {error}") from error
+
+
+def _policy(environ: MutableMapping[str, str]) -> UserPolicy:
+    try:
+        return policy_handover.received(environ) or own_policy(environ)
+    except (policy_handover.HandoverError, ConfigError, ValueError) as error:
+        log.error("the policy cannot be used: %s", error)
+        reason = "the far side's configuration cannot be used"
+        raise SessionFailure(FaspCode.BAD_CONFIGURATION, reason) from error

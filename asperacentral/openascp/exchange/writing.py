@@ -1,0 +1,334 @@
+"""Writes the stream into files, in a thread of its own: partial files, and their names when they are whole.
+
+The half hands over needs, bytes and verdicts in the order in which they came; this thread tells what it has done.
+A file is whole when every byte that was needed is written and its verdict says that the source is still the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+
+from asperacentral.fasp.errors import FaspCode, known
+from asperacentral.openascp.confined import Files
+from asperacentral.openascp.exchange import partial
+from asperacentral.openascp.exchange.deciding import Target
+from asperacentral.openascp.exchange.layout import Contiguous, Layout, Piece
+from asperacentral.openascp.exchange.messages import DONE, FAILED, Need, Settled, Verdict
+from asperacentral.openascp.failures import Failure, from_os_error
+
+_MOST_BUFFERS = 256
+"""In one system call; the system takes up to 1,024."""
+_BATCH = 4 * 1024 * 1024
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class News:
+    """What has been done since the last look: bytes moved per file (count, contiguous), ends, the stream's mark."""
+
+    moved: dict[int, tuple[int, int]] = field(default_factory=dict)
+    settled: list[Settled] = field(default_factory=list)
+    written: int = 0
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Bytes:
+    offset: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    target: Target
+    need: Need
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    pass
+
+
+_Item = _Bytes | _Laid | Verdict | _Stop
+
+
+@dataclass(slots=True)
+class _Incoming:
+    """One file that is being written."""
+
+    target: Target
+    descriptor: int = -1
+    due: int = 0
+    contiguous: int = 0
+    laid: bool = False
+    sure: bool = False
+    dropped: bool = False
+
+
+class StreamWriter:
+    """The `StreamSink` of a receiving half. `wake` is called in the thread when there is news that matters."""
+
+    def __init__(self, files: Files, wake: Callable[[], None], *, replace: bool) -> None:
+        self._files = files
+        self._wake = wake
+        self._replace = replace
+        self._items: SimpleQueue[_Item] = SimpleQueue()
+        self._taken = 0
+        self._put = 0
+        self._lock = threading.Lock()
+        self._news = News()
+        self._layout = Layout()
+        self._contiguous = Contiguous()
+        self._incoming: dict[int, _Incoming] = {}
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread.start()
+
+    # Called by the half and the plane.
+
+    def lay(self, target: Target, need: Need) -> None:
+        """The stream goes on with these extents of a file."""
+        self._items.put(_Laid(target, need))
+
+    def write(self, offset: int, data: bytes) -> None:
+        """See StreamSink."""
+        self._taken += len(data)
+        self._items.put(_Bytes(offset, data))
+
+    def judge(self, verdict: Verdict) -> None:
+        """The sending half has told how a file is."""
+        self._items.put(verdict)
+
+    @property
+    def backlog(self) -> int:
+        """See StreamSink."""
+        return self._taken - self._put
+
+    def news(self) -> News:
+        """What was done since the last call."""
+        with self._lock:
+            news, self._news = self._news, News(written=self._news.written)
+        return news
+
+    def stop(self) -> None:
+        """Write what was handed over, then leave: files that are not whole are cleared away."""
+        self._items.put(_Stop())
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the thread to leave; False when it has not."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    # The thread.
+
+    def _run(self) -> None:
+        try:
+            going = True
+            while going:
+                going = self._work(self._items.get())
+        except BaseException as error:
+            log.error("internal error", exc_info=error)
+            with self._lock:
+                self._news.error = error
+            self._wake()
+        finally:
+            for incoming in list(self._incoming.values()):
+                self._clear_away(incoming)
+
+    def _work(self, item: _Item) -> bool:
+        match item:
+            case _Bytes():
+                following = self._write_all(item)
+                return True if following is None else self._work(following)
+            case _Laid(target, need):
+                self._lay(target, need)
+            case Verdict():
+                self._judge(item)
+            case _Stop():
+                return False
+        return True
+
+    def _lay(self, target: Target, need: Need) -> None:
+        incoming = self._incoming.get(need.id)
+        if incoming is None:
+            incoming = self._incoming[need.id] = _Incoming(target)
+        self._layout.append(need.id, need.extents)
+        incoming.due += sum(length for _, length in need.extents)
+        incoming.laid = need.last
+        if incoming.dropped:
+            self._forget_if_over(need.id, incoming)
+
+    def _judge(self, verdict: Verdict) -> None:
+        incoming = self._incoming.get(verdict.id)
+        if incoming is None or incoming.dropped:
+            return
+        if verdict.code:
+            self._fail(incoming, Failure(known(verdict.code), verdict.reason))
+            return
+        incoming.sure = True
+        self._end_if_whole(incoming)
+
+    # Bytes: as many at once as follow each other in one file.
+
+    def _write_all(self, first: _Bytes) -> _Item | None:
+        """Write what is waiting; return the first item that is something else."""
+        batch, following = self._gather(first)
+        for piece, buffers in _runs(self._layout, batch):
+            self._put_down(piece, buffers)
+        size = 0
+        for each in batch:
+            self._contiguous.add(each.offset, len(each.data))
+            size += len(each.data)
+        self._layout.advance(self._contiguous.end)
+        self._put += size
+        with self._lock:
+            self._news.written = self._contiguous.end
+        return following
+
+    def _gather(self, first: _Bytes) -> tuple[list[_Bytes], _Item | None]:
+        batch, size = [first], len(first.data)
+        while size < _BATCH:
+            try:
+                item = self._items.get_nowait()
+            except Empty:
+                return batch, None
+            if not isinstance(item, _Bytes):
+                return batch, item
+            batch.append(item)
+            size += len(item.data)
+        return batch, None
+
+    def _put_down(self, piece: Piece, buffers: list[memoryview]) -> None:
+        """Write one run of bytes of one file."""
+        incoming = self._incoming[piece.file]
+        incoming.due -= piece.length
+        if incoming.dropped:
+            self._forget_if_over(piece.file, incoming)
+            return
+        try:
+            self._open(incoming)
+            _write_fully(incoming.descriptor, buffers, piece.offset)
+        except OSError as error:
+            self._fail(incoming, from_os_error(error, FaspCode.DISK_WRITE))
+            return
+        except Failure as failure:
+            self._fail(incoming, failure)
+            return
+        self._moved(incoming, piece)
+        self._end_if_whole(incoming)
+
+    def _moved(self, incoming: _Incoming, piece: Piece) -> None:
+        if piece.offset <= incoming.contiguous:
+            incoming.contiguous = max(incoming.contiguous, piece.offset + piece.length)
+        with self._lock:
+            count, _ = self._news.moved.get(piece.file, (0, 0))
+            self._news.moved[piece.file] = (count + piece.length, incoming.contiguous)
+
+    # Files.
+
+    def _open(self, incoming: _Incoming) -> None:
+        if incoming.descriptor >= 0:
+            return
+        target = incoming.target
+        incoming.descriptor = partial.claim(self._files, target.partial, executable=target.executable)
+        os.ftruncate(incoming.descriptor, 0)
+
+    def _end_if_whole(self, incoming: _Incoming) -> None:
+        if incoming.due or not incoming.laid or not incoming.sure:
+            return
+        target = incoming.target
+        try:
+            self._open(incoming)  # an empty file has not been yet
+            self._name(incoming.descriptor, target)
+        except OSError as error:
+            self._fail(incoming, from_os_error(error, FaspCode.CANNOT_RENAME_PARTIAL))
+            return
+        except Failure as failure:
+            self._fail(incoming, failure)
+            return
+        self._close(incoming)
+        del self._incoming[target.entry.id]
+        self._settle(Settled(target.entry.id, DONE))
+
+    def _name(self, descriptor: int, target: Target) -> None:
+        """Give a whole file its name, while the lock is held: a successor must not find it under the partial one."""
+        os.close(
+            os.dup(descriptor)
+        )  # where writes are late, as on network file systems, their errors show here
+        size = os.fstat(descriptor).st_size
+        if size != target.entry.size:
+            raise Failure(FaspCode.DISK_WRITE, f"the destination has {size} bytes of {target.entry.size}")
+        self._files.rename(target.partial, target.place, replace=self._replace)
+
+    def _fail(self, incoming: _Incoming, failure: Failure) -> None:
+        """A file ends; what is still to come for it is dropped."""
+        incoming.dropped = True
+        file = incoming.target.entry.id
+        self._clear_away(incoming)
+        self._settle(Settled(file, FAILED, int(failure.code), str(failure)))
+        self._forget_if_over(file, incoming)
+
+    def _forget_if_over(self, file: int, incoming: _Incoming) -> None:
+        if incoming.laid and not incoming.due:
+            self._incoming.pop(file, None)
+
+    def _clear_away(self, incoming: _Incoming) -> None:
+        opened = incoming.descriptor >= 0
+        with contextlib.suppress(OSError):
+            if opened:  # removed under its lock: a successor that waits for it makes its own
+                partial.remove(self._files, incoming.target.partial)
+            self._close(incoming)
+
+    @staticmethod
+    def _close(incoming: _Incoming) -> None:
+        descriptor, incoming.descriptor = incoming.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def _settle(self, settled: Settled) -> None:
+        with self._lock:
+            self._news.settled.append(settled)
+            first = len(self._news.settled) == 1
+        if first:
+            self._wake()
+
+
+def _runs(layout: Layout, batch: Iterable[_Bytes]) -> Iterator[tuple[Piece, list[memoryview]]]:
+    """The bytes of a batch as runs that follow each other in one file."""
+    run: Piece | None = None
+    buffers: list[memoryview] = []
+    for each in batch:
+        view = memoryview(each.data)
+        for piece in layout.locate(each.offset, len(view)):
+            start = piece.stream - each.offset
+            part = view[start : start + piece.length]
+            if run is not None and _follows(run, piece) and len(buffers) < _MOST_BUFFERS:
+                run = Piece(run.file, run.offset, run.length + piece.length, run.stream)
+                buffers.append(part)
+                continue
+            if run is not None:
+                yield run, buffers
+            run, buffers = piece, [part]
+    if run is not None:
+        yield run, buffers
+
+
+def _follows(run: Piece, piece: Piece) -> bool:
+    return piece.file == run.file and piece.offset == run.offset + run.length
+
+
+def _write_fully(descriptor: int, buffers: list[memoryview], offset: int) -> None:
+    """Write all buffers, one after the other, from `offset` on. OSError."""
+    while buffers:
+        count = os.pwritev(descriptor, buffers, offset)
+        offset += count
+        while buffers and count >= len(buffers[0]):
+            count -= len(buffers.pop(0))
+        if count:
+            buffers[0] = buffers[0][count:]

@@ -1,0 +1,121 @@
+"""Starts openascp on the far side over SSH and makes a conversation with it; says why when there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import asyncssh
+
+from asperacentral.fasp.errors import FaspCode, known
+from asperacentral.openascp.exchange.conversation import Conversation
+from asperacentral.openascp.exchange.messages import Hello, Refused, Welcome
+from asperacentral.openascp.failures import SessionFailure
+
+PROGRAM = "openascp"
+GREETING_SECONDS = 10.0
+"""A far side without openascp says so at once, as a rule; one that has it may be busy."""
+WELCOME_SECONDS = 30.0
+_WINDOW = 8 * 1024 * 1024
+_PACKET = 256 * 1024
+_STDERR = 2000
+
+log = logging.getLogger(__name__)
+
+
+class NoFarSideError(Exception):
+    """There is no openascp on the far side; `str(error)` tells what there is instead."""
+
+
+class _Channel(asyncssh.SSHClientSession[bytes]):
+    """The channel of the program, as asyncssh tells of it."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self.errors = b""
+        self.status: int | None = None
+
+    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
+        """See asyncssh."""
+        self._channel = chan
+
+    def session_started(self) -> None:
+        """The program runs."""
+        self._conversation.connection_made(self._channel)
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        """See asyncssh. What the program complains about is kept for the log."""
+        if datatype is None:
+            self._conversation.data_received(data)
+        elif len(self.errors) < _STDERR:
+            self.errors += data
+
+    def eof_received(self) -> bool:
+        """The program says no more; wait for its exit status."""
+        return True
+
+    def exit_status_received(self, status: int) -> None:
+        """See asyncssh."""
+        self.status = status
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncssh."""
+        self._conversation.ended(exc)
+
+    def pause_writing(self) -> None:
+        """See asyncssh."""
+        self._conversation.pause_writing()
+
+    def resume_writing(self) -> None:
+        """See asyncssh."""
+        self._conversation.resume_writing()
+
+
+async def reach(connection: asyncssh.SSHClientConnection, program: str = "") -> Conversation:
+    """Run `program --server` (openascp without a name) and hear it. NoFarSideError when that is not openascp."""
+    program = program or PROGRAM
+    conversation = Conversation()
+    session = _Channel(conversation)
+    try:
+        channel, _ = await connection.create_session(
+            lambda: session,
+            f"{program} --server",
+            encoding=None,
+            window=_WINDOW,
+            max_pktsize=_PACKET,
+        )
+    except (asyncssh.Error, OSError) as error:
+        raise NoFarSideError("the server runs no programs") from error
+    try:
+        async with asyncio.timeout(GREETING_SECONDS):
+            await conversation.greeting()
+    except TimeoutError as error:
+        channel.abort()
+        raise NoFarSideError(f"{program} does not answer") from error
+    except SessionFailure as failure:
+        channel.abort()
+        raise NoFarSideError(_reason(program, session, failure)) from failure
+    return conversation
+
+
+async def introduce(conversation: Conversation, hello: Hello) -> Welcome:
+    """Say what is wanted and hear whether it is granted. SessionFailure."""
+    conversation.send(hello)
+    try:
+        async with asyncio.timeout(WELCOME_SECONDS):
+            answer = await conversation.next()
+    except TimeoutError as error:
+        raise SessionFailure(FaspCode.TRANSFER_TIMEOUT) from error
+    if isinstance(answer, Refused):
+        raise SessionFailure(known(answer.code), " ".join(answer.reason.split()))
+    if not isinstance(answer, Welcome):
+        raise SessionFailure(FaspCode.FASP_PROTO, "the far side does not answer as it should")
+    log.debug("the far side runs openascp %s", answer.program)
+    return answer
+
+
+def _reason(program: str, session: _Channel, failure: SessionFailure) -> str:
+    said = " ".join(session.errors.decode("utf-8", "replace").split())[:200]
+    if session.status is not None:
+        return f"{program} ended with status {session.status}{': ' if said else ''}{said}"
+    return str(failure)
