@@ -163,11 +163,11 @@ ANY = Caller()
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=20,
+    max_leaves=8,
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.dictionaries(st.text(), JSON))
 def test_any_object_is_read_as_it_is(document: dict[str, Any]) -> None:
     try:
@@ -177,7 +177,7 @@ def test_any_object_is_read_as_it_is(document: dict[str, Any]) -> None:
     assert read_document(text.encode()) == document
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     try:
@@ -186,7 +186,7 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
         assert str(refusal).isprintable()
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.dictionaries(st.sampled_from(["session_filter", "validation"]), JSON))
 def test_any_document_is_answered_or_refused_but_never_a_mistake_of_ours(document: dict[str, Any]) -> None:
     try:
