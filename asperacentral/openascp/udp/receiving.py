@@ -52,6 +52,8 @@ class ReceivingEnd:
         """Datagrams dropped because too much waits for a disk; the sender sends their bytes again."""
         self.length: int | None = None
         """Of the whole stream; None until the sender knows."""
+        self.heard = False
+        """Whether the sender has said anything: it knows of the link."""
         self.closed: int | None = None
         """The argument of the sender's CLOSE."""
 
@@ -85,6 +87,7 @@ class ReceivingEnd:
             if kind != Kind.DATA:
                 self._control(packet[0], offset, body)
                 continue
+            self.heard = True
             after = offset + len(body)
             self._since_report += len(body)
             if offset == stream.end:
@@ -162,6 +165,7 @@ class ReceivingEnd:
 
     def _control(self, kind: int, argument: int, body: bytes) -> None:
         if kind == Kind.PROBE:
+            self.heard = True
             try:
                 probe = Probe.decode(body)
             except MalformedBody:

@@ -30,7 +30,9 @@ _IDLE_SECONDS = 0.5
 _TELL_SECONDS = 0.2
 _FIRST_RTT = 0.1
 _MOST_COPIES = 8
+_COPIES_SHARE = 0.008
 _RTT_MEMORY = 30.0
+_SLACK_SECONDS = 0.005
 _DELIVERED = -1
 _PROBED = -1
 _LENGTH = -2
@@ -74,6 +76,8 @@ class SendingEnd:
         self.rtt = rtt
         """Smoothed round trip, seconds."""
         self.peer_closed: int | None = None
+        self.heard = False
+        """Whether a report has come: the receiver knows of the link."""
         self._outbox = outbox
         self._buffer = buffer
         self._headers = headers
@@ -83,15 +87,18 @@ class SendingEnd:
         self._offset = 0
         self._flush = False
         self._ended = False
-        self._length_heard = False
+        self._length_told = self._length_heard = False
         self._again: deque[tuple[int, bytes]] = deque()
         self._copies: dict[int, int] = {}
+        self._extra = 0
         self._records: dict[int, Record] = {}
         self._resolved = outbox.next
         self._flight = 0
         self._least_rtt = rtt
         self._least_at = now
         self._last_report = -1
+        self._taken = 0.0
+        self._taken_mark = (0.0, 0)
         self._room: int | None = None
         self._ask = False
         self._loss = 0.0
@@ -156,11 +163,9 @@ class SendingEnd:
         """The path does not take datagrams of the present size: use this one from now on."""
         if size + self._headers < self._wire_size:
             self._resize(size)
-            self._again = deque(
-                (offset + at, payload[at : at + self._payload])
-                for offset, payload in self._again
-                for at in range(0, len(payload), self._payload)
-            )
+            waiting, self._again = self._again, deque()
+            for offset, payload in waiting:
+                self._repeat(offset, payload)
 
     def close(self, reason: int) -> bytes:
         """A datagram that says that nothing more is sent."""
@@ -181,6 +186,7 @@ class SendingEnd:
                 except MalformedBody:
                     continue
                 self._last_report = sequence
+                self.heard = True
                 self._learn(report, argument, now)
             elif kind == Kind.CLOSE:
                 self.peer_closed = argument
@@ -190,6 +196,10 @@ class SendingEnd:
         if report.after > self._outbox.next or report.echo >= self._outbox.next:
             return
         self.sent.acknowledged = max(self.sent.acknowledged, report.received)
+        since, before = self._taken_mark
+        if now > since + 0.01:
+            self._taken = max((report.received - before) / (now - since), 0.98 * self._taken)
+            self._taken_mark = (now, report.received)
         held_back = report.backlog > report.room // 8
         self._room = max(0, report.room - report.backlog) if held_back else None
         rtt, delay = self._times(report, now)
@@ -268,7 +278,12 @@ class SendingEnd:
                 self._copies[offset] = left - 1
                 return
             del self._copies[offset]
-        self._again.append((offset, payload))
+        self._repeat(offset, payload)
+
+    def _repeat(self, offset: int, payload: bytes) -> None:
+        """Send these bytes again, in datagrams of the present size."""
+        for place in range(0, len(payload), self._payload):
+            self._again.append((offset + place, payload[place : place + self._payload]))
 
     # --- which datagrams
 
@@ -284,8 +299,10 @@ class SendingEnd:
 
     def _window(self) -> float:
         """Bytes that may yet be under way: what the path holds, and half of what the receiver's socket does."""
-        path = self.control.rate * (1.5 * self._least_rtt + 0.005)
-        limit = self._buffer / 2 + path
+        rate = self.control.rate
+        limit = (
+            self._buffer / 2 + rate * 1.5 * self._least_rtt + min(rate, 1.5 * self._taken) * _SLACK_SECONDS
+        )
         if self._room is not None:
             limit = min(limit, self._room)
         return limit - self._flight
@@ -340,16 +357,22 @@ class SendingEnd:
         return None if left == _DELIVERED else (offset, payload)
 
     def _copies_wanted(self) -> int:
-        """At the tail nothing else waits for the link: as many copies as leave one in five chances of another round."""
+        """At the tail nothing else waits for the link: as many copies as leave one in five chances of another
+        round, and not too many in all."""
         loss = min(max(self._loss, 1e-4), 0.9)
+        spare = _COPIES_SHARE * self.sent.datagrams * max(1.0, (loss / 0.1) ** 2) - self._extra
         wanted = math.log(0.2 / (len(self._again) + 1)) / math.log(loss)
-        return max(1, min(_MOST_COPIES, math.ceil(wanted)))
+        copies = max(1, min(_MOST_COPIES, math.ceil(wanted), 1 + int(spare)))
+        self._extra += copies - 1
+        return copies
 
     # --- probes
 
     def _probe_time(self) -> float:
         if self._ask:
             return self._last_probe + _PROBE_SECONDS
+        if self._ended and self._place == len(self._chunk) and not self._length_told:
+            return self._last_sent
         if self._records:
             return max(self._last_sent, self._last_probe) + max(_PROBE_SECONDS, self.rtt / 4)
         return max(self._last_sent, self._last_probe) + _IDLE_SECONDS
@@ -360,6 +383,7 @@ class SendingEnd:
     def _probe(self, now: float) -> tuple[bytes, bytes]:
         length = self._offset if self._ended and self._place == len(self._chunk) else UNKNOWN_LENGTH
         known = length != UNKNOWN_LENGTH
+        self._length_told |= known
         self._records[self._outbox.next] = (_LENGTH if known else _PROBED, b"", now)
         body = Probe(self._resolved, int(self._ask)).encode()
         self._last_probe = self._last_told = now

@@ -1,0 +1,252 @@
+"""Moves a stream over a link: the two loops that stand between the pure ends and a socket.
+
+Each runs in the thread that calls it and returns when the stream is over. The source is read in a thread of its own,
+ahead of the sending, so that no disk keeps a datagram waiting.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from dataclasses import dataclass
+
+from asperacentral.openascp.exchange.plane import PlaneFacts, StreamSink, StreamSource
+from asperacentral.openascp.udp.handshake import SMALLEST
+from asperacentral.openascp.udp.meeting import Link
+from asperacentral.openascp.udp.rates import BYTES_PER_KILOBIT, Policy, RateControl
+from asperacentral.openascp.udp.receiving import ReceivingEnd
+from asperacentral.openascp.udp.sending import SendingEnd
+from asperacentral.openascp.udp.sockets import TooLargeError
+
+SILENCE_SECONDS = 15.0
+"""So long without an authentic datagram, and the other end is taken for gone."""
+
+ROOM = 64 << 20
+"""Bytes that may wait for the receiver's disk."""
+
+WHOLE = 0
+GIVEN_UP = 1
+
+_CHUNK = 512 << 10
+_CHUNKS_AHEAD = 24
+_LONGEST_WAIT = 0.5
+_CONFIRM_SECONDS = 0.05
+_LINGER_SECONDS = 3.0
+_GOODBYES = 3
+
+
+class PlaneLostError(Exception):
+    """The stream cannot go on; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How fast to send: Kbps, 0 is a pause."""
+
+    target: int
+    minimum: int = 0
+    policy: Policy = Policy.FAIR
+
+
+class Sending:
+    """Sends a stream to its end."""
+
+    def __init__(
+        self, link: Link, source: StreamSource, setting: Setting, silence: float = SILENCE_SECONDS
+    ) -> None:
+        self._link = link
+        self._silence = silence
+        self._source = source
+        now = time.monotonic()
+        control = RateControl(setting.policy, setting.target, setting.minimum, now)
+        self.end = SendingEnd(
+            link.inbox,
+            link.outbox,
+            control,
+            size=link.size,
+            headers=link.socket.headers,
+            buffer=link.peer_buffer,
+            now=now,
+            rtt=link.rtt,
+        )
+        self._size = link.size
+        self._setting = setting
+        self._stopped = False
+        self._heard_at = now
+        self._confirmed_at = now
+        self._ahead: queue.SimpleQueue[bytes | BaseException | None] = queue.SimpleQueue()
+        self._places = threading.Semaphore(_CHUNKS_AHEAD)
+        self._ended = False
+
+    def set(self, setting: Setting) -> None:
+        """Change the rates and the policy; in force with the next burst. From any thread."""
+        self._setting = setting
+        self._link.socket.wake()
+
+    def stop(self) -> None:
+        """Give up; `run` returns soon. From any thread."""
+        self._stopped = True
+        self._link.socket.wake()
+
+    def facts(self) -> PlaneFacts:
+        """For the statistics."""
+        sent, control = self.end.sent, self.end.control
+        return PlaneFacts(
+            sent=sent.wire,
+            lost=sent.lost,
+            rtt=int(self.end.rtt * 1000),
+            rate=int(control.rate / BYTES_PER_KILOBIT),
+            queue_delay=int(control.queue_delay * 1000),
+        )
+
+    def run(self) -> bool:
+        """Send; whether all arrived (not when stopped). PlaneLostError, and what the source raises."""
+        reader = threading.Thread(target=self._read, name="stream reader", daemon=True)
+        reader.start()
+        reason = GIVEN_UP
+        try:
+            while not self.end.complete:
+                if self._stopped:
+                    return False
+                self._turn()
+            reason = WHOLE
+            return True
+        finally:
+            self._ended = True
+            self._places.release()
+            for _ in range(_GOODBYES):
+                self._link.socket.send(self.end.close(reason))
+
+    def _turn(self) -> None:
+        end, udp = self.end, self._link.socket
+        now = time.monotonic()
+        datagrams = udp.receive()
+        if datagrams:
+            before = end.inbox.arrived.end
+            end.take_in(datagrams, now)
+            if end.inbox.arrived.end != before:
+                self._heard_at = now
+        self._attend(now)
+        self._apply()
+        self._feed()
+        pieces = end.burst(now)
+        if pieces:
+            try:
+                udp.send_all(pieces, self._size)
+            except TooLargeError:
+                self._size = min(self._size, SMALLEST)
+                end.shrink(self._size)
+            return
+        udp.wait(min(end.wait(time.monotonic()), _LONGEST_WAIT))
+
+    def _attend(self, now: float) -> None:
+        """Say again that we are here, and find out whether the other end still is."""
+        if not self.end.heard and self._link.confirm and now > self._confirmed_at + _CONFIRM_SECONDS:
+            self._confirmed_at = now
+            for datagram in self._link.confirm():
+                self._link.socket.send(datagram)
+        if self.end.peer_closed is not None and not self.end.complete:
+            raise PlaneLostError("the receiver has given up")
+        if now > self._heard_at + self._silence:
+            raise PlaneLostError(f"nothing was heard of the receiver for {self._silence:.0f} seconds")
+
+    def _apply(self) -> None:
+        setting, control = self._setting, self.end.control
+        if control.policy is not setting.policy:
+            control.set_policy(setting.policy)
+        control.set_rates(setting.target, setting.minimum)
+
+    def _feed(self) -> None:
+        while self.end.hungry:
+            try:
+                item = self._ahead.get_nowait()
+            except queue.Empty:
+                return
+            self._places.release()
+            if isinstance(item, BaseException):
+                raise item
+            self.end.feed(item)
+
+    def _read(self) -> None:
+        item: bytes | BaseException | None = b""
+        idle = False
+        while item is not None and not isinstance(item, BaseException):
+            try:
+                item = self._source.read(_CHUNK)
+            except Exception as error:
+                item = error
+            if item == b"" and idle and not self._ended:
+                continue
+            idle = item == b""
+            self._places.acquire()
+            if self._ended:
+                return
+            self._ahead.put(item)
+            self._link.socket.wake()
+
+
+class Receiving:
+    """Receives a stream to its end."""
+
+    def __init__(
+        self, link: Link, sink: StreamSink, room: int = ROOM, silence: float = SILENCE_SECONDS
+    ) -> None:
+        self._link = link
+        self._silence = silence
+        self._sink = sink
+        now = time.monotonic()
+        self.end = ReceivingEnd(link.inbox, link.outbox, room, early=link.socket.room // 8, now=now)
+        self._stopped = False
+        self._heard_at = now
+        self._confirmed_at = now
+
+    def stop(self) -> None:
+        """Give up; `run` returns soon. From any thread."""
+        self._stopped = True
+        self._link.socket.wake()
+
+    def facts(self) -> PlaneFacts:
+        """For the statistics; the sending end knows the rest."""
+        return PlaneFacts(sent=0, lost=0)
+
+    def run(self) -> bool:
+        """Receive; whether the stream is whole (not when stopped). PlaneLostError, and what the sink raises."""
+        whole = False
+        try:
+            while not self._stopped:
+                if self.end.closed is not None or self._lingered():
+                    whole = self.end.complete
+                    if not whole:
+                        raise PlaneLostError("the sender has given up")
+                    return True
+                self._turn()
+            whole = self.end.complete
+            return whole
+        finally:
+            if not whole:
+                for _ in range(_GOODBYES):
+                    self._link.socket.send(self.end.close(GIVEN_UP))
+
+    def _lingered(self) -> bool:
+        return self.end.complete and time.monotonic() > self._heard_at + _LINGER_SECONDS
+
+    def _turn(self) -> None:
+        end, udp, sink = self.end, self._link.socket, self._sink
+        udp.wait(min(end.wait(time.monotonic()), _LONGEST_WAIT if end.heard else _CONFIRM_SECONDS))
+        datagrams = udp.receive()
+        now = time.monotonic()
+        if datagrams:
+            before = end.inbox.arrived.end
+            for offset, data in end.take(datagrams, now, sink.backlog):
+                sink.write(offset, data)
+            if end.inbox.arrived.end != before:
+                self._heard_at = now
+        for report in end.reports(now, sink.backlog):
+            udp.send(report)
+        if not end.heard and self._link.confirm and now > self._confirmed_at + _CONFIRM_SECONDS:
+            self._confirmed_at = now
+            for datagram in self._link.confirm():
+                udp.send(datagram)
+        if now > self._heard_at + self._silence:
+            raise PlaneLostError(f"nothing was heard of the sender for {self._silence:.0f} seconds")
