@@ -1,11 +1,12 @@
-"""SFTP (version 3) within one user's docroot: each request's names are mapped, its rights checked, then done.
+"""SFTP (version 3) within one user's docroot: each request's rights are checked, then it is done.
 
-Knows no logins and no network. Requests are done one after the other, in the event loop: file calls go to the
-page cache and are short, and no other request can change a folder between check and use.
+A name starts at the docroot whatever it looks like, and `..` ends there; what keeps it inside, whatever links there
+are and whoever changes them, is `openascp.confined`. Knows no logins and no network. Requests are done one after the
+other, in the event loop: file calls go to the page cache and are short.
 """
 
 # Names are bytes, as on the wire, and pathlib takes text only.
-# ruff: noqa: PTH101, PTH102, PTH104, PTH105, PTH106, PTH107, PTH115, PTH116, PTH211
+# ruff: noqa: PTH101
 
 from __future__ import annotations
 
@@ -13,10 +14,10 @@ import errno
 import io
 import logging
 import os
+import posixpath
 import stat
-from collections.abc import AsyncIterator, Callable
-from functools import wraps
-from typing import Any, NoReturn, TypeVar, cast
+from collections.abc import AsyncIterator
+from typing import NoReturn, cast
 
 import asyncssh
 from asyncssh import (
@@ -30,8 +31,8 @@ from asyncssh import (
     SFTPName,
 )
 
-from asperacentral.node.docroot import Docroot, OutsideDocrootError
 from asperacentral.node.users import User
+from asperacentral.openascp.confined import Files, confined
 
 log = logging.getLogger(__name__)
 
@@ -45,24 +46,9 @@ _FARTHEST = (1 << 63) - 1
 """Where a file can end at most."""
 
 _CHANGES = FXF_WRITE | FXF_APPEND | FXF_CREAT | FXF_TRUNC | FXF_EXCL
-_SAFE_OPEN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_NANOSECONDS = 1_000_000_000
 _PERMISSIONS = 0o777
 """Permission bits a client may set: none of set-user-id, set-group-id, sticky."""
-
-_Method = TypeVar("_Method", bound=Callable[..., Any])
-
-
-def _within_docroot(method: _Method) -> _Method:
-    """Turn a name that leads outside into the client's "permission denied"."""
-
-    @wraps(method)
-    def guarded(*args: Any) -> Any:
-        try:
-            return method(*args)
-        except OutsideDocrootError as refusal:
-            raise asyncssh.SFTPPermissionDenied(str(refusal)) from None
-
-    return cast(_Method, guarded)
 
 
 class DocrootSFTPServer(asyncssh.SFTPServer):
@@ -71,23 +57,20 @@ class DocrootSFTPServer(asyncssh.SFTPServer):
     def __init__(self, chan: asyncssh.SSHServerChannel[bytes], user: User) -> None:
         super().__init__(chan)
         self._user = user
-        self._docroot = Docroot(user.docroot)
+        self._files = confined(os.fsencode(user.docroot))
+
+    def exit(self) -> None:
+        """The channel is closed."""
+        self._files.close()
 
     # Names and rights
 
-    @_within_docroot
-    def map_path(self, path: bytes) -> bytes:
-        """The local path, links followed. Whatever the base class does with a name goes through here."""
-        return self._docroot.resolve(path)
+    def map_path(self, path: bytes) -> NoReturn:
+        """Nothing of the base class may use a name as it is."""
+        raise asyncssh.SFTPOpUnsupported("not supported")
 
-    @_within_docroot
-    def reverse_map_path(self, path: bytes) -> bytes:
-        """The client's name of a local path."""
-        return self._docroot.shown(path)
-
-    @_within_docroot
-    def _entry(self, path: bytes) -> bytes:
-        return self._docroot.entry(path)
+    def _named(self, path: bytes) -> bytes:
+        return self._files.named(path)
 
     def _must_read(self) -> None:
         if not self._user.read:
@@ -107,17 +90,12 @@ class DocrootSFTPServer(asyncssh.SFTPServer):
             self._must_read()
         if pflags & _CHANGES:
             self._must_write()
-        flags = _SAFE_OPEN | (os.O_RDWR if reading and writing else os.O_WRONLY if writing else os.O_RDONLY)
+        flags = os.O_RDWR if reading and writing else os.O_WRONLY if writing else os.O_RDONLY
         for bit, flag in _OPEN_FLAGS:
             if pflags & bit:
                 flags |= flag
         permissions = 0o666 if attrs.permissions is None else attrs.permissions & _PERMISSIONS
-        descriptor = os.open(self.map_path(path), flags, permissions)
-        try:
-            _refuse_special(os.fstat(descriptor).st_mode)
-        except BaseException:
-            os.close(descriptor)
-            raise
+        descriptor = self._files.open_file(self._named(path), flags, permissions)
         log.debug("%s opened %r", self._user.name, path)
         return io.FileIO(descriptor, "r+" if reading and writing else "w" if writing else "r")
 
@@ -158,47 +136,47 @@ class DocrootSFTPServer(asyncssh.SFTPServer):
 
     def stat(self, path: bytes) -> os.stat_result:
         """Attributes of what the name leads to."""
-        return os.stat(self.map_path(path))
+        return self._files.stat(self._named(path))
 
     def lstat(self, path: bytes) -> os.stat_result:
         """Attributes of the entry itself, a link perhaps."""
-        if path.strip(b"/.") == b"":
-            return self.stat(path)
-        return os.lstat(self._entry(path))
+        return self._files.stat(self._named(path), follow=False)
 
     def setstat(self, path: bytes, attrs: SFTPAttrs) -> None:
         """Set size, permissions and times of what the name leads to."""
         self._must_write()
-        local = self.map_path(path)
+        name = self._named(path)
         if attrs.size is not None:
-            _refuse_special(os.stat(local).st_mode)
-        _set_attributes(local, attrs)
+            _refuse_special(self._files.stat(name).st_mode)
+        with self._files.pinned(name, change=True) as pinned:
+            _set_attributes(pinned, attrs)
 
     def lsetstat(self, path: bytes, attrs: SFTPAttrs) -> None:
         """Set the times of a link; of anything else, what `setstat` sets."""
         self._must_write()
-        entry = self._entry(path)
-        if not stat.S_ISLNK(os.lstat(entry).st_mode):
+        if not stat.S_ISLNK(self.lstat(path).st_mode):
             self.setstat(path, attrs)
         elif attrs.size is not None or attrs.permissions is not None:
             raise asyncssh.SFTPOpUnsupported("a link has neither size nor permissions of its own")
-        else:
-            _set_attributes(entry, attrs, follow_symlinks=False)
+        elif attrs.atime is not None and attrs.mtime is not None:
+            accessed, modified = int(attrs.atime) * _NANOSECONDS, int(attrs.mtime) * _NANOSECONDS
+            self._files.set_times(self._named(path), accessed, modified, follow=False)
 
-    @_within_docroot
     def realpath(self, path: bytes) -> bytes:
         """The client's name of what the name leads to."""
-        return self._docroot.shown(self._docroot.resolve(path))
+        return b"/" + self._files.resolve(self._named(path))
+
+    def statvfs(self, path: bytes) -> os.statvfs_result:
+        """Of the file system that holds what the name leads to."""
+        with self._files.pinned(self._named(path)) as pinned:
+            return os.statvfs(pinned)
 
     # Folders and entries
 
     def scandir(self, path: bytes) -> AsyncIterator[SFTPName]:
         """The entries of a folder; what vanishes while it is read is left out."""
         self._must_read()
-        local = self.map_path(path)
-        if not stat.S_ISDIR(os.stat(local).st_mode):
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        return _entries(local)
+        return _entries(self._files.open(self._named(path), os.O_RDONLY | os.O_DIRECTORY))
 
     def format_user(self, uid: int | None) -> str:
         """Shown in long listings: the login, not an account of this machine."""
@@ -212,56 +190,57 @@ class DocrootSFTPServer(asyncssh.SFTPServer):
         """Make a folder."""
         self._must_write()
         permissions = 0o777 if attrs.permissions is None else attrs.permissions & _PERMISSIONS
-        os.mkdir(self._entry(path), permissions)
+        self._files.make_folder(self._named(path), permissions)
 
     def rmdir(self, path: bytes) -> None:
         """Remove an empty folder."""
         self._must_write()
-        os.rmdir(self._entry(path))
+        self._files.remove_folder(self._named(path))
 
     def remove(self, path: bytes) -> None:
         """Remove a file, or a link itself."""
         self._must_write()
-        os.remove(self._entry(path))
+        self._files.remove(self._named(path))
         log.debug("%s removed %r", self._user.name, path)
 
     def rename(self, oldpath: bytes, newpath: bytes) -> None:
         """Give an entry another name that is still free."""
         self._must_write()
-        old, new = self._entry(oldpath), self._entry(newpath)
-        if os.path.lexists(new):
-            raise asyncssh.SFTPFileAlreadyExists("the new name exists already")
-        os.rename(old, new)
+        try:
+            self._files.rename(self._named(oldpath), self._named(newpath), replace=False)
+        except FileExistsError:
+            raise asyncssh.SFTPFileAlreadyExists("the new name exists already") from None
         log.debug("%s renamed %r to %r", self._user.name, oldpath, newpath)
 
     def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
         """Give an entry another name, replacing in one step what has that name."""
         self._must_write()
-        os.replace(self._entry(oldpath), self._entry(newpath))
+        self._files.rename(self._named(oldpath), self._named(newpath))
         log.debug("%s renamed %r to %r", self._user.name, oldpath, newpath)
 
     # Links
 
-    @_within_docroot
     def readlink(self, path: bytes) -> bytes:
-        """Where a link points, in the client's terms."""
+        """Where a link points, in the client's terms; not told when that is outside."""
         self._must_read()
-        entry = self._docroot.entry(path)
-        return self._docroot.shown_link(os.readlink(entry), entry)
+        name = self._named(path)
+        text = self._files.read_link(name)
+        self._files.check_link(text, name)
+        return b"/" + self._files.resolve(name) if text.startswith(b"/") else text
 
-    @_within_docroot
     def symlink(self, oldpath: bytes, newpath: bytes) -> None:
-        """Make the link `newpath` to `oldpath`, unless that would point outside."""
+        """Make the link `newpath` to `oldpath`, unless that would point outside. An absolute one starts at the
+        docroot and is stored as a relative one, so that the docroot can be moved."""
         self._must_write()
-        entry = self._docroot.entry(newpath)
-        os.symlink(self._docroot.link_text(oldpath, entry), entry)
+        name = self._named(newpath)
+        self._files.make_link(_relative(self._files, oldpath, name), name)
 
     def link(self, oldpath: bytes, newpath: bytes) -> None:
         """Give a regular file a second name."""
         self._must_write()
-        old = self.map_path(oldpath)
-        _refuse_special(os.stat(old).st_mode)
-        os.link(old, self._entry(newpath))
+        old = self._files.resolve(self._named(oldpath))
+        _refuse_special(self._files.stat(old, follow=False).st_mode)
+        self._files.link(old, self._named(newpath))
 
 
 _OPEN_FLAGS = (
@@ -279,17 +258,28 @@ def _refuse_special(mode: int) -> None:
         raise asyncssh.SFTPPermissionDenied("only regular files can be opened here")
 
 
-async def _entries(local: bytes) -> AsyncIterator[SFTPName]:
-    with os.scandir(local) as found:
-        for entry in found:
-            try:
-                attributes = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:
-                continue
-            yield SFTPName(entry.name, attrs=SFTPAttrs.from_local(attributes))
+async def _entries(descriptor: int) -> AsyncIterator[SFTPName]:
+    try:
+        with os.scandir(descriptor) as found:
+            for entry in found:
+                try:
+                    attributes = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                yield SFTPName(os.fsencode(entry.name), attrs=SFTPAttrs.from_local(attributes))
+    finally:
+        os.close(descriptor)
 
 
-def _set_attributes(target: int | bytes, attrs: SFTPAttrs, *, follow_symlinks: bool = True) -> None:
+def _relative(files: Files, target: bytes, link: bytes) -> bytes:
+    """What the link is to hold to lead to a client's `target`."""
+    if not target.startswith(b"/"):
+        return target
+    folder = files.resolve(posixpath.dirname(link))
+    return posixpath.relpath(b"/" + files.resolve(files.named(target)), b"/" + folder)
+
+
+def _set_attributes(target: int | bytes, attrs: SFTPAttrs) -> None:
     """Size, permissions and times. The owner stays who runs this server."""
     if attrs.uid is not None or attrs.gid is not None:
         raise asyncssh.SFTPPermissionDenied("owner and group cannot be changed here")
@@ -298,4 +288,4 @@ def _set_attributes(target: int | bytes, attrs: SFTPAttrs, *, follow_symlinks: b
     if attrs.permissions is not None:
         os.chmod(target, attrs.permissions & _PERMISSIONS)
     if attrs.atime is not None and attrs.mtime is not None:
-        os.utime(target, (attrs.atime, attrs.mtime), follow_symlinks=follow_symlinks)
+        os.utime(target, (attrs.atime, attrs.mtime))
