@@ -11,7 +11,6 @@ from __future__ import annotations
 from enum import StrEnum
 
 from asperacentral.fasp.management import LocalProtocolError, Message, MessageType, RemoteProtocolError
-from asperacentral.fasp.messages import lingers
 
 
 class SessionState(StrEnum):
@@ -93,10 +92,14 @@ class SessionDialogue:
         if not self.active or not self._takes(command.type):
             raise LocalProtocolError(f"{command.type} must not be sent in state {self.state}")
 
-    def tell(self, command: Message) -> None:
-        """Take note of a command that is sent now. LocalProtocolError as from `check`."""
-        self.check(command)
-        if command.type == T.DONE and lingers(command):
+    def expect(self, command: Message) -> None:
+        """Take note of a command that is to be sent, at the latest when the session is active.
+
+        LocalProtocolError for one that this session never takes, or takes no more.
+        """
+        if not self._takes(command.type):
+            raise LocalProtocolError(f"this session takes no {command.type}")
+        if command.type == T.DONE:
             self.lingering = True
 
     def _takes(self, kind: str) -> bool:

@@ -36,7 +36,7 @@ TEXTS = frozenset(
     Adaptive ArgTransfersStatus BWInfo BWMeasurement BlockInfo Cipher ClientClusterId ClientDocroot
     ClientMacAddress ClientNodeId ClientUser CommandId Cookie Description Destination Direction DiskInfo Elapsed
     ExtraCreatePolicy FallbackProtocol FaspFileID File FileChecksum FileChecksumType Host LocalIP ManifestFile
-    ManifestInprogress ManifestPath ManifestPolicy NodeUser Operation OverwritePolicy OverwritePolicyCap
+    ManifestInprogress ManifestPath ManifestPolicy MgmtProof NodeUser Operation OverwritePolicy OverwritePolicyCap
     PartialFiles Password PolicyCap PrepostCommand Progress ProxyIP Query QueryResponse RateControlAlgorithm
     RateInfo Remaining RemoteAddress ResumePolicy RexInfo ServerClusterId ServerDocroot ServerHostname ServerNodeId
     ServiceLevel SessionId Source SourceBase SourcePrefix Tags Token Transport Type User UserStr VLRemoteCL

@@ -23,6 +23,7 @@ import asperacentral
 from asperacentral.fasp.accounts import Account
 from asperacentral.fasp.command_line import SECRET_VARIABLES
 from asperacentral.fasp.processes import ForkedProcess, ProcessEnd
+from asperacentral.fasp.proof import KEY_VARIABLE
 from asperacentral.fasp.reactor import DelayedCall, ManagerReactor, Transport
 from asperacentral.fasp.spawn_protocol import (
     Ended,
@@ -216,7 +217,8 @@ class _Once(protocol.Factory["ForkServerClient"]):
 
 def child_environment(inherited: Mapping[str, str]) -> dict[str, str]:
     """The environment processes start with: ours, without secrets, and able to import this very package."""
-    environment = {name: value for name, value in inherited.items() if name not in SECRET_VARIABLES}
+    secret = (*SECRET_VARIABLES, KEY_VARIABLE)
+    environment = {name: value for name, value in inherited.items() if name not in secret}
     root = str(Path(asperacentral.__file__).parent.parent)
     paths = [root, *filter(None, [environment.get("PYTHONPATH")])]
     environment["PYTHONPATH"] = os.pathsep.join(paths)

@@ -33,7 +33,7 @@ MAX_MESSAGE = 1024 * 1024
 """Bytes of the longest message, from its header to its empty line."""
 
 PATH_FIELDS = frozenset({"Source", "Destination", "File"})
-SECRET_FIELDS = frozenset({"Token", "Cookie", "Password", "QueryResponse"})
+SECRET_FIELDS = frozenset({"Token", "Cookie", "Password", "QueryResponse", "MgmtProof"})
 """Fields whose values `repr` hides; QueryResponse may answer a request for a password."""
 
 _HEADER_LINE = HEADER.encode("ascii")

@@ -14,6 +14,7 @@ from pathlib import Path
 from twisted.internet import defer
 
 from asperacentral.fasp.accounts import Account, to_run_as
+from asperacentral.fasp.admission import Admission, ByOwnership, ByProof
 from asperacentral.fasp.command_line import HOST_KEY_POLICIES, Extensions, arguments, environment
 from asperacentral.fasp.errors import LaunchError
 from asperacentral.fasp.foreign import ForeignSessions
@@ -41,6 +42,8 @@ LOOK_EVERY = 0.25
 """Seconds between two looks at all sessions."""
 ABSENCE = 5.0
 """Seconds without a look after which the manager itself must have stood still (a suspended machine)."""
+
+_TYPES = frozenset[str](MessageType)
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +73,9 @@ class SessionManager:
         self._listener = listener
         self._program = program
         self._extensions = Extensions(port_file, known_hosts, host_key_policy) if program.own else None
+        self._admission: Admission = (
+            ByProof(port_file.with_suffix(".mgmtkey")) if program.own else ByOwnership()
+        )
         self._port = ManagementListener(reactor, self, port_file, mgmt_port, mgmt_backlog)
         self._fork_server = self._new_fork_server(program.module) if program.module else None
         self._sessions: dict[str, ManagedSession] = {}
@@ -85,6 +91,7 @@ class SessionManager:
         return defer.maybeDeferred(self._start)
 
     def _start(self) -> int:
+        self._admission.start()
         port = self._port.start()
         if self._fork_server is not None:
             self._fork_server.start()
@@ -113,7 +120,7 @@ class SessionManager:
             raise LaunchError(f"session {order.user_str} is under way already")
         account = to_run_as(order.account)
         argv = arguments(order, self._port.port, self._extensions)
-        secrets = environment(order)
+        secrets = environment(order) | self._admission.environment(order.user_str)
         process: Process
         if self._fork_server is not None and self._fork_server.available:
             try:
@@ -152,6 +159,14 @@ class SessionManager:
             return self._foreign.control(user_str, rate(target_rate, minimum_rate, policy))
         return session.control(target_rate, minimum_rate, policy)
 
+    def command_job(self, user_str: str, command: Message) -> bool:
+        """Send a command: sources and end of a persistent session, an answer to a query. False if it is over.
+
+        LocalProtocolError for one that the session does not take.
+        """
+        session = self._sessions.get(user_str)
+        return session is not None and session.command(command)
+
     def cancel_job(self, user_str: str) -> bool:
         """End a session by CANCEL; its process is terminated if it does not obey. False if it is over."""
         session = self._sessions.get(user_str)
@@ -171,10 +186,26 @@ class SessionManager:
         if session is None:
             self._hear_stranger(message, connection)
             return
+        if session.user_str not in connection.vouched and not self._admit(session, message, connection):
+            return
         if session.hear(message, connection, self._reactor.seconds()):
             if session.session_id:
                 self._by_session_id[session.session_id] = session
             self._tell(self._listener.session_message, session.user_str, message)
+
+    def _admit(self, session: ManagedSession, message: Message, connection: ManagementConnection) -> bool:
+        """Find out once for each connection and session whether the one may speak for the other."""
+        if self._admission.admits(session, message, connection):
+            connection.vouch(session.user_str)
+            return True
+        log.warning(
+            "session %s: %s from port %d, which is not its process; ignored, and the connection closed",
+            session.user_str,
+            message.type if message.type in _TYPES else "something",
+            connection.ends.process,
+        )
+        connection.refuse()
+        return False
 
     def lose(self, connection: ManagementConnection) -> None:
         """A connection is closed."""

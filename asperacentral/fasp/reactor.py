@@ -28,6 +28,18 @@ class Transport(Protocol):
 
     bufferSize: int
 
+    def getPeer(self) -> Address:
+        """The other end."""
+
+    def getHost(self) -> Address:
+        """This end."""
+
+    def pauseProducing(self) -> None:
+        """Read no more for now."""
+
+    def resumeProducing(self) -> None:
+        """Read again."""
+
     def write(self, data: bytes) -> None:
         """Send bytes, now or when there is room."""
 

@@ -9,7 +9,8 @@ every fraction of a second and keeps the patience:
 - a process whose id is unknown cannot be killed: the session is given up, its connections are closed;
 - after the process's end, messages still on their way are waited for, but not for ever.
 
-A new rate or CANCEL that finds no connection is kept until there is one. Frames decide which session is meant: a
+A command that finds no connection is kept until there is one; sources of a persistent session that are not done
+with are told again to a process that dials again. Frames decide which session is meant: a
 process may use one connection for all of them, one for each, or a new one after it lost the first.
 
 There are no sockets and no clock here: times are given in seconds of any steady clock.
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from asperacentral.fasp import messages
-from asperacentral.fasp.dialogue import CLOSED, SessionDialogue, SessionState
+from asperacentral.fasp.dialogue import CLOSED, FEEDING, SessionDialogue, SessionState
 from asperacentral.fasp.management import Message, MessageType, RemoteProtocolError
 from asperacentral.fasp.processes import Process, ProcessEnd
 
@@ -115,19 +116,29 @@ class ManagedSession:
     """The rules for one session. `patience` is the time for its first message."""
 
     def __init__(
-        self, user_str: str, process: Process, now: float, patience: float = CONNECT_PATIENCE
+        self,
+        user_str: str,
+        process: Process,
+        now: float,
+        patience: float = CONNECT_PATIENCE,
+        *,
+        persistent: bool = False,
     ) -> None:
         self.user_str = user_str
         self.process = process
         self.session_id: str | None = None
         self.ending: SessionEnding | None = None
-        self._dialogue = SessionDialogue()
+        self._dialogue = SessionDialogue(persistent=persistent)
         self._patience = patience
         self._heard_at = now
-        self._heard_any = False
+        self.heard_any = False
         self._connections: list[Connection] = []
         self._told = _NO_CHANGE  # all that was ever asked for
         self._due = _NO_CHANGE  # what has not been written yet
+        self._sources: list[
+            Message
+        ] = []  # a persistent session's sources and its end, until they are done with
+        self._commands_due: list[Message] = []
         self._cancel_due = False
         self._cancelled_at: float | None = None
         self._signalled: int | None = None
@@ -140,9 +151,9 @@ class ManagedSession:
         self._heard_at = now
         if connection not in self._connections:
             self._connections.append(connection)
-        if message.type == MessageType.INIT and self._heard_any:
+        if message.type == MessageType.INIT and self.heard_any:
             self._repeat_commands()
-        self._heard_any = True
+        self.heard_any = True
         if session_id := message.text("SessionId"):
             self.session_id = session_id
         try:
@@ -150,6 +161,8 @@ class ManagedSession:
         except RemoteProtocolError as error:
             log.warning("session %s: %s", self.user_str, error)
             return False
+        if message.type == MessageType.ARGSTOP:
+            self._forget_source(message)
         self._flush()
         return True
 
@@ -166,6 +179,20 @@ class ManagedSession:
         change.command()  # a change that cannot be said is the caller's mistake, and told at once
         self._told = self._told.then(change)
         self._due = self._due.then(change)
+        self._flush()
+        return True
+
+    def command(self, command: Message) -> bool:
+        """Have a command sent in its turn, now or when the process connects. False if it is too late.
+
+        LocalProtocolError for one that a session of this kind never takes.
+        """
+        if self._over:
+            return False
+        self._dialogue.expect(command)
+        if command.type in FEEDING:
+            self._sources.append(command)
+        self._commands_due.append(command)
         self._flush()
         return True
 
@@ -200,8 +227,8 @@ class ManagedSession:
 
     def _enforce(self, now: float) -> ProcessEnd | None:
         """Kill what has used up the patience. A `ProcessEnd` when the process has to be given up instead."""
-        if now - self._heard_at >= (SILENCE if self._heard_any else self._patience):
-            return self._signal(signal.SIGKILL, "is silent" if self._heard_any else "never connected")
+        if now - self._heard_at >= (SILENCE if self.heard_any else self._patience):
+            return self._signal(signal.SIGKILL, "is silent" if self.heard_any else "never connected")
         if self._cancelled_at is None:
             return None
         waited = now - self._cancelled_at
@@ -242,7 +269,7 @@ class ManagedSession:
             signal=gone.signal,
             said_done=self._dialogue.state is SessionState.FINISHED,
             said_error=self._dialogue.state is SessionState.FAILED,
-            never_connected=not self._heard_any,
+            never_connected=not self.heard_any,
         )
 
     def _abort_connections(self) -> None:
@@ -253,7 +280,14 @@ class ManagedSession:
     def _repeat_commands(self) -> None:
         """The process dials again: what was written to the lost connection may never have reached it."""
         self._due = self._told
+        self._commands_due = list(self._sources)
         self._cancel_due = self._cancelled_at is not None
+
+    def _forget_source(self, ended: Message) -> None:
+        for command in self._sources:
+            if command.type == MessageType.START and command.text("Source") == ended.text("Source"):
+                self._sources.remove(command)
+                return
 
     def _flush(self) -> None:
         if not self._connections or not self._dialogue.active:
@@ -262,6 +296,8 @@ class ManagedSession:
         if self._due != _NO_CHANGE:
             connection.send(self._due.command())
             self._due = _NO_CHANGE
+        while self._commands_due:
+            connection.send(self._commands_due.pop(0))
         if self._cancel_due:
-            connection.send(messages.cancel())
+            connection.send(messages.shut_down() if self._dialogue.persistent else messages.cancel())
             self._cancel_due = False

@@ -3,24 +3,32 @@
 Reports that must not be missed wait in order while there is no connection, and those of the last seconds before a
 loss are told again, since nobody knows what of them was read. Numbers that the next report renews are dropped
 meanwhile. What the messages mean is not known here.
+
+With a key the two ends prove to each other who they are (`fasp.proof`): only INIT is said before the manager has
+proved itself, and nothing is obeyed. Whoever has taken the manager's port while it was away learns and ends nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from asperacentral import logs
+from asperacentral.fasp import proof
 from asperacentral.fasp.management import Decoder, Message, RemoteProtocolError, encode
+from asperacentral.fasp.proof import Ends
 
 REDIAL_SECONDS = 0.5
 PATIENCE_SECONDS = 60.0
 """How long a session that has ended waits for a manager to tell it."""
 FIRST_PATIENCE_SECONDS = 10.0
 """How long a session that has not begun waits for its manager to come back."""
+PROOF_SECONDS = 10.0
+"""How long a manager may take to prove itself."""
 MOST_WAITING = 200_000
 _TOLD_AGAIN_SECONDS = 5.0
 _BUFFER = 1024 * 1024
@@ -33,8 +41,9 @@ log = logging.getLogger(__name__)
 class ManagementLink:
     """One process's line to its manager.
 
-    `greeting` is asked after each dialling for the messages that introduce the session; `command` hears what the
-    manager wants. With `port_file` a lost connection is dialled again, at the port the file holds then.
+    `greeting` is asked after each dialling for the messages that introduce the session, INIT first; `command` hears
+    what the manager wants. With `port_file` a lost connection is dialled again, at the port the file holds then.
+    `key` is the session's key, if the manager gave one.
     """
 
     def __init__(
@@ -44,11 +53,15 @@ class ManagementLink:
         command: Callable[[Message], None],
         port_file: Path | None = None,
         patience: float = PATIENCE_SECONDS,
+        key: str = "",
     ) -> None:
         self._greeting = greeting
         self._command = command
         self._port_file = port_file
         self._patience = patience
+        self._key = key
+        self._expected = ""  # the proof that the manager still owes
+        self._again = False
         self._waiting: deque[bytes] = deque()
         self._recent: deque[tuple[float, bytes]] = deque()
         self._writer: asyncio.StreamWriter | None = None
@@ -81,7 +94,7 @@ class ManagementLink:
     @property
     def connected(self) -> bool:
         """Tell whether a manager listens now."""
-        return self._writer is not None
+        return self._writer is not None and not self._expected
 
     def tell(self, message: Message) -> None:
         """Send a report that must arrive, in order, now or after the next dialling."""
@@ -108,7 +121,8 @@ class ManagementLink:
         deadline = now() + self._patience
         while not self._task.done() and now() < (self._close_by or deadline):
             self._flush()
-            if self._writer is not None and not self._waiting and self._close_by is None:
+            said = self._writer is not None and not self._waiting and not self._expected
+            if said and self._writer is not None and self._close_by is None:
                 try:
                     self._writer.write_eof()
                     self._close_by = now() + _CLOSE_SECONDS
@@ -121,9 +135,34 @@ class ManagementLink:
 
     def _begin(self, writer: asyncio.StreamWriter, *, again: bool) -> None:
         self._writer = writer
-        for message in self._greeting(again):
+        self._again = again
+        if not self._key:
+            self._introduce(writer, self._greeting(again))
+            return
+        init = next(iter(self._greeting(again)))
+        name = init.text("UserStr")
+        ends = Ends(writer.get_extra_info("sockname")[1], writer.get_extra_info("peername")[1])
+        self._expected = proof.of_manager(self._key, name, ends)
+        self._write(writer, encode(proof.with_proof(init, proof.of_process(self._key, name, ends))))
+        asyncio.get_running_loop().call_later(PROOF_SECONDS, self._expect_proof, writer)
+
+    def _introduce(self, writer: asyncio.StreamWriter, greeting: Iterable[Message]) -> None:
+        for message in greeting:
             self._write(writer, encode(message))
         self._flush()
+
+    def _expect_proof(self, writer: asyncio.StreamWriter) -> None:
+        if self._expected and self._writer is writer:
+            log.warning("the manager does not prove itself; the connection is closed")
+            writer.transport.abort()
+
+    def _check_proof(self, message: Message) -> None:
+        """The manager's first word must be its proof; then the rest of the greeting follows. RemoteProtocolError."""
+        if not proof.proves(message, self._expected):
+            raise RemoteProtocolError("it does not prove that it is the manager")
+        self._expected = ""
+        if self._writer is not None:
+            self._introduce(self._writer, itertools.islice(self._greeting(self._again), 1, None))
 
     def _flush(self) -> None:
         """Hand over what waits, as far as the connection takes it without growing a buffer."""
@@ -142,9 +181,12 @@ class ManagementLink:
                 log.log(logs.BODIES, "to the manager: %r", message)
         writer.write(data)
 
-    @staticmethod
-    def _has_room(writer: asyncio.StreamWriter) -> bool:
-        return not writer.is_closing() and writer.transport.get_write_buffer_size() < _BUFFER
+    def _has_room(self, writer: asyncio.StreamWriter) -> bool:
+        return (
+            not self._expected
+            and not writer.is_closing()
+            and writer.transport.get_write_buffer_size() < _BUFFER
+        )
 
     async def _run(self, reader: asyncio.StreamReader) -> None:
         """Read commands until the end; dial again in between."""
@@ -154,6 +196,7 @@ class ManagementLink:
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
+            self._expected = ""
             if self._close_by is not None and clean:
                 return
             self._close_by = None
@@ -177,7 +220,10 @@ class ManagementLink:
             while data := await reader.read(64 * 1024):
                 for message in decoder.feed(data):
                     log.log(logs.BODIES, "from the manager: %r", message)
-                    self._command(message)
+                    if self._expected:
+                        self._check_proof(message)
+                    else:
+                        self._command(message)
         except RemoteProtocolError as error:
             log.warning("the manager does not speak the management protocol: %s", error)
             return False

@@ -15,6 +15,7 @@ from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from asperacentral.fasp.proof import KEY_VARIABLE
 from asperacentral.openascp import hostkeys
 from asperacentral.openascp.files.afterwards import Afterwards
 from asperacentral.openascp.files.attributes import Preserve
@@ -39,6 +40,7 @@ class Secrets:
     key: str = field(default="", repr=False)
     """The text of a private key."""
     file_passphrase: str = field(default="", repr=False)
+    management_key: str = field(default="", repr=False)
 
     @classmethod
     def take(cls, environment: MutableMapping[str, str]) -> Secrets:
@@ -49,11 +51,14 @@ class Secrets:
             "ASPERA_SCP_COOKIE",
             "ASPERA_SCP_KEY",
             "ASPERA_SCP_FILEPASS",
+            KEY_VARIABLE,
         )
-        password, token, cookie, key, file_passphrase = (environment.pop(name, "") for name in names)
+        password, token, cookie, key, file_passphrase, management_key = (
+            environment.pop(name, "") for name in names
+        )
         for name in ("ASPERA_SCP_LICENSE", "ASPERA_PROXY_PASS", "ASPERA_SRC_PASS", "ASPERA_DST_PASS"):
             environment.pop(name, None)
-        return cls(password, token, " ".join(cookie.splitlines()), key, file_passphrase)
+        return cls(password, token, " ".join(cookie.splitlines()), key, file_passphrase, management_key)
 
 
 @dataclass(frozen=True, slots=True)

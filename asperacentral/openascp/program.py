@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
         _set_up_logging(options)
     except UsageError as error:
         sys.stderr.write(f"openascp: {error}\n")
-        asyncio.run(_refuse(arguments, error))
+        asyncio.run(_refuse(arguments, error, secrets.management_key))
         return 1
     try:
         return asyncio.run(_run(options, secrets))
@@ -71,7 +71,7 @@ def _complete(secrets: Secrets, options: Options) -> Secrets:
     return replace(secrets, token=options.token or secrets.token)
 
 
-async def _refuse(arguments: list[str], error: UsageError) -> None:
+async def _refuse(arguments: list[str], error: UsageError, key: str) -> None:
     """Tell the manager, if the command line names one, why there is no session."""
     manager, user_str = manager_of(arguments)
     if manager is None or len(user_str.splitlines()) > 1:
@@ -79,7 +79,7 @@ async def _refuse(arguments: list[str], error: UsageError) -> None:
     identity = messages.Identity(session_id_of(user_str), user_str)
     direction = messages.RECEIVING if "--mode=recv" in arguments else messages.SENDING
     link = ManagementLink(
-        greeting=lambda _: [messages.init(identity, direction=direction)], command=lambda _: None
+        greeting=lambda _: [messages.init(identity, direction=direction)], command=lambda _: None, key=key
     )
     with contextlib.suppress(OSError):
         await link.dial(*manager)

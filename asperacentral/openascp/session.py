@@ -78,7 +78,10 @@ class Session:
         self._cancelled = asyncio.Event()
         self._conversation: Conversation | None = None
         self._link = ManagementLink(
-            greeting=self._greeting, command=self._obey, port_file=options.manager_port_file
+            greeting=self._greeting,
+            command=self._obey,
+            port_file=options.manager_port_file,
+            key=secrets.management_key,
         )
 
     async def run(self) -> int:

@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from asperacentral.fasp import messages
+from asperacentral.fasp import messages, proof
 from asperacentral.fasp.management import Decoder, Message, MessageType, encode
 from asperacentral.fasp.messages import FileState, Identity, Progress, Rates, Tally
 
@@ -28,18 +28,30 @@ class Speaker:
         self.port = int(argv[argv.index("-M") + 1])
         self.who = Identity("", argv[argv.index("-u") + 1], os.environ.get("ASPERA_SCP_COOKIE", ""))
         self.who = Identity(self.who.user_str, self.who.user_str, self.who.cookie)
+        self.key = os.environ.pop(proof.KEY_VARIABLE, "")
         self.manner, self.end_file = argv[-2], Path(argv[-1])
         named = [word.partition("=")[2] for word in argv if word.startswith("--mgmt-port-file=")]
         self.port_file = Path(named[0]) if named else None
         self.rates = Rates(int(argv[argv.index("-l") + 1]))
         self.bytes = 0
         self.decoder = Decoder()
+        self.told: list[Message] = []
         self.socket: socket.socket | None = None
 
     def dial(self) -> None:
-        self.decoder = Decoder()
+        self.decoder, self.told = Decoder(), []
         self.socket = socket.create_connection(("127.0.0.1", self.port))
-        self.say(messages.init(self.who, direction=messages.SENDING))
+        self.say(self.proven(messages.init(self.who, direction=messages.SENDING), self.socket))
+        while self.key and not self.told:
+            self.told = self.decoder.feed(self.socket.recv(4096))
+        del self.told[:1]  # the manager's proof
+
+    def proven(self, message: Message, connection: socket.socket) -> Message:
+        """The message with our proof, if there is a key to make it with."""
+        if not self.key:
+            return message
+        ends = proof.Ends(connection.getsockname()[1], connection.getpeername()[1])
+        return proof.with_proof(message, proof.of_process(self.key, self.who.user_str, ends))
 
     def say(self, message: Message) -> None:
         assert self.socket is not None
@@ -95,7 +107,9 @@ class Speaker:
             messages.done(nameless, direction=messages.SENDING, progress=progress, tally=Tally()),
         ):
             with socket.create_connection(("127.0.0.1", self.port)) as once:
-                once.sendall(encode(message))
+                once.sendall(encode(self.proven(message, once)))
+                if self.key:
+                    once.recv(4096)  # the manager's proof
         return 0
 
     def nonsense(self) -> int:
@@ -141,12 +155,13 @@ class Speaker:
         """Whether CANCEL came."""
         assert self.socket is not None
         ready, _, _ = select.select([self.socket], [], [], EVERY)
-        if not ready:
-            return False
-        data = self.socket.recv(4096)
-        if not data:
-            raise ConnectionResetError
-        for message in self.decoder.feed(data):
+        if ready:
+            data = self.socket.recv(4096)
+            if not data:
+                raise ConnectionResetError
+            self.told += self.decoder.feed(data)
+        told, self.told = self.told, []
+        for message in told:
             if message.type == MessageType.CANCEL:
                 return True
             self.rates = Rates(message.integer("Rate", self.rates.target_rate))

@@ -87,19 +87,20 @@ FEED = [
 def test_only_a_persistent_session_is_fed(command: Message) -> None:
     persistent = SessionDialogue(persistent=True)
     persistent.hear(Message(MessageType.INIT))
-    persistent.tell(command)
+    persistent.expect(command)
+    persistent.check(command)
     with pytest.raises(LocalProtocolError):
-        after("INIT").tell(command)
+        after("INIT").expect(command)
 
 
 def test_a_lingering_session_takes_no_more_sources_but_may_be_stopped() -> None:
     persistent = SessionDialogue(persistent=True)
     persistent.hear(Message(MessageType.INIT))
-    persistent.tell(messages.linger())
-    with pytest.raises(LocalProtocolError, match="START must not be sent"):
-        persistent.tell(messages.add_source("/a"))
+    persistent.expect(messages.linger())
+    with pytest.raises(LocalProtocolError, match="takes no START"):
+        persistent.expect(messages.add_source("/a"))
     for command in (messages.cancel_source("/a"), messages.rate(5), messages.shut_down()):
-        persistent.tell(command)
+        persistent.expect(command)
 
 
 def test_a_session_that_asks_before_it_started_is_authenticating() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from asperacentral.fasp import messages
+from asperacentral.fasp import messages, proof
 from asperacentral.fasp.listener import IDLE
 from asperacentral.fasp.management import Decoder, Message, encode
 from asperacentral.fasp.manager import LaunchError, Program, SessionEnding, SessionManager
@@ -38,6 +38,7 @@ class House:
     def __init__(self, tmp_path: Path) -> None:
         self.tmp_path = tmp_path
         self.port_file = tmp_path / "central.port"
+        self.key_file = tmp_path / "central.mgmtkey"
         self.end_file = tmp_path / "end"
         self.bench = Bench()
         self.notes: list[Notes] = []
@@ -66,8 +67,15 @@ class House:
 
     def dial(self, *said: Message) -> socket.socket:
         connection = socket.create_connection(("127.0.0.1", self.port))
-        connection.sendall(b"".join(encode(message) for message in said))
+        connection.sendall(b"".join(encode(self.proven(message, connection)) for message in said))
         return connection
+
+    def proven(self, message: Message, connection: socket.socket) -> Message:
+        """The message as the session's own process would say it."""
+        ends = proof.Ends(connection.getsockname()[1], connection.getpeername()[1])
+        user_str = message.text("UserStr")
+        key = proof.session_key(self.key_file.read_bytes(), user_str)
+        return proof.with_proof(message, proof.of_process(key, user_str, ends))
 
     def close(self) -> None:
         for manager in self.managers:
@@ -634,7 +642,8 @@ def test_the_port_file_names_the_port_while_the_manager_runs(house: House) -> No
     manager, _notes = house.manager(EXECUTED)
     assert house.port_file.read_text() == str(house.port)
     assert stat.S_IMODE(house.port_file.stat().st_mode) == 0o644
-    assert [path.name for path in house.tmp_path.iterdir()] == ["central.port"]
+    assert {path.name for path in house.tmp_path.iterdir()} == {"central.port", "central.mgmtkey"}
+    assert stat.S_IMODE(house.key_file.stat().st_mode) == 0o600
     house.stop(manager)
     assert not house.port_file.exists()
     with pytest.raises(ConnectionRefusedError):

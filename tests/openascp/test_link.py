@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from asperacentral.fasp import proof
 from asperacentral.fasp.management import Decoder, Message, MessageType, encode
+from asperacentral.fasp.proof import Ends
 from asperacentral.openascp import link as link_module
 from asperacentral.openascp.link import ManagementLink
 
@@ -222,5 +224,59 @@ def test_a_manager_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch, 
         for port_file in (tmp_path / "none", None):
             with pytest.raises(OSError, match=r"refused|failed"):
                 await new_link(port_file).dial("127.0.0.1", gone.port)
+
+    run(test)
+
+
+# Who the manager is.
+
+KEY = "the session's key"
+NAMED = Message(MessageType.INIT, {"UserStr": "job-17"})
+
+
+def test_before_the_manager_proves_itself_only_init_is_said_and_nothing_is_obeyed() -> None:
+    async def test() -> None:
+        impostor = await Manager().start()
+        obeyed: list[Message] = []
+        link = ManagementLink(greeting=lambda _: [NAMED, stop("greeting")], command=obeyed.append, key=KEY)
+        await link.dial("127.0.0.1", impostor.port)
+        link.tell(stop("/secret"))
+        await impostor.until("INIT")
+        impostor.send(encode(Message(MessageType.CANCEL)))
+        await link.finish(DONE)
+        assert obeyed == []
+        assert impostor.heard == ["INIT"]
+
+    run(test)
+
+
+def test_a_manager_that_proves_itself_is_told_everything_in_order_and_obeyed() -> None:
+    async def test() -> None:
+        obeyed: list[Message] = []
+        heard: list[str] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            decoder = Decoder()
+            while data := await reader.read(65536):
+                for message in decoder.feed(data):
+                    heard.append(message.text("File") or str(message.type))
+                    if message.type == MessageType.INIT:
+                        ends = Ends(
+                            writer.get_extra_info("peername")[1], writer.get_extra_info("sockname")[1]
+                        )
+                        assert proof.proves(message, proof.of_process(KEY, "job-17", ends))
+                        answer = proof.of_manager(KEY, "job-17", ends)
+                        writer.write(encode(proof.with_proof(Message(MessageType.NOP), answer)))
+                        writer.write(encode(Message(MessageType.RATE)))
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        link = ManagementLink(greeting=lambda _: [NAMED, stop("greeting")], command=obeyed.append, key=KEY)
+        await link.dial("127.0.0.1", server.sockets[0].getsockname()[1])
+        link.tell(stop("/a"))
+        await link.finish(DONE)
+        assert heard == ["INIT", "greeting", "/a", "DONE"]
+        assert [message.type for message in obeyed] == ["RATE"]
+        server.close()
 
     run(test)
