@@ -16,6 +16,8 @@ SECRET_VARIABLES = ("ASPERA_SCP_PASS", "ASPERA_SCP_TOKEN", "ASPERA_SCP_COOKIE")
 """What a process must not inherit by chance: each is set for an order that has it, and absent otherwise."""
 
 MODES = ("send", "recv")
+KEEPALIVE = "--keepalive"
+"""The option of a persistent session, whose sources come over the management connection."""
 HOST_KEY_POLICIES = ("tofu", "strict", "any")
 
 
@@ -97,8 +99,8 @@ def _check(order: JobOrder) -> None:
         raise LaunchError(f"{order.user_str!r} cannot name a session")
     if not order.host:
         raise LaunchError("the order names no remote host")
-    if not order.sources or not all(order.sources):
-        raise LaunchError("the order names no source, or an empty one")
+    if not all(order.sources) or bool(order.sources) == (KEEPALIVE in order.raw_options):
+        raise LaunchError("the order names no source, or an empty one, or is persistent and names one")
     if not order.destination:
         raise LaunchError("the order names no destination")
     if not 0 <= order.resume_level < len(RESUME_LEVELS):

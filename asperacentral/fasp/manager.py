@@ -15,7 +15,7 @@ from twisted.internet import defer
 
 from asperacentral.fasp.accounts import Account, to_run_as
 from asperacentral.fasp.admission import Admission, ByOwnership, ByProof
-from asperacentral.fasp.command_line import HOST_KEY_POLICIES, Extensions, arguments, environment
+from asperacentral.fasp.command_line import HOST_KEY_POLICIES, KEEPALIVE, Extensions, arguments, environment
 from asperacentral.fasp.errors import LaunchError
 from asperacentral.fasp.foreign import ForeignSessions
 from asperacentral.fasp.forkserver import ForkServerClient, child_environment
@@ -130,7 +130,7 @@ class SessionManager:
         else:
             process = self._execute(argv, secrets, account)
             self._reactor.callLater(0, self._tell_launched, process)
-        self._add(order.user_str, process, CONNECT_PATIENCE)
+        self._add(order.user_str, process, CONNECT_PATIENCE, persistent=KEEPALIVE in order.raw_options)
 
     def adopt_job(self, user_str: str, pid: int | None, patience: float) -> None:
         """Expect a process that an earlier manager started to dial within `patience` seconds.
@@ -264,9 +264,10 @@ class SessionManager:
                     self._tell_launched(session.process)
                 return
 
-    def _add(self, user_str: str, process: Process, patience: float) -> None:
+    def _add(self, user_str: str, process: Process, patience: float, *, persistent: bool = False) -> None:
         self._given_up.discard(user_str)
-        self._sessions[user_str] = ManagedSession(user_str, process, self._reactor.seconds(), patience)
+        now = self._reactor.seconds()
+        self._sessions[user_str] = ManagedSession(user_str, process, now, patience, persistent=persistent)
 
     def _look_regularly(self) -> None:
         self._next_look = self._reactor.callLater(LOOK_EVERY, self._look_regularly)

@@ -151,6 +151,21 @@ class Speaker:
         self.say(self.closing())
         return 0
 
+    def persist(self) -> int:
+        """A persistent session: each source is done with at once; ends when it is told to."""
+        self.start()
+        assert self.socket is not None
+        while True:
+            told, self.told = self.told, []
+            for message in told:
+                if message.type == MessageType.DONE:
+                    self.say(self.closing())
+                    return 0
+                if message.type == MessageType.START:
+                    source = messages.SourceState(message.text("Source"), attempted=1, passed=1)
+                    self.say(messages.argstop(self.who, source))
+            self.told += self.decoder.feed(self.socket.recv(4096))
+
     def obey(self) -> bool:
         """Whether CANCEL came."""
         assert self.socket is not None
@@ -182,6 +197,8 @@ class Speaker:
 
 def main(argv: list[str]) -> int:
     speaker = Speaker(argv)
+    if "--keepalive" in argv:
+        return speaker.persist()
     behave = {
         name: getattr(speaker, name)
         for name in "finish fail crash frames nonsense quiet hidden deaf wait".split()  # noqa: SIM905

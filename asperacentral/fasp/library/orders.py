@@ -1,0 +1,165 @@
+"""What an application asks for: where from, where to, and how. Values only; nothing here is launched."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import dataclass, field
+
+from asperacentral.fasp.command_line import KEEPALIVE
+from asperacentral.fasp.library.retry import RetryPolicy
+from asperacentral.fasp.messages import POLICIES
+from asperacentral.fasp.order import RESUME_LEVELS
+from asperacentral.fasp.order import JobOrder as SessionOrder
+
+CIPHERS = ("none", "aes128", "aes192", "aes256")
+OVERWRITE = ("never", "always", "older", "diff", "diff+older")
+
+
+class OrderError(ValueError):
+    """The order cannot be carried out; `str(error)` is one readable line without secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Paths on this machine, or, when `host` is given, on a remote one that is reached by SSH at `port`.
+
+    A password is also the passphrase of the private key at `key_path`. `host_key_fingerprint` is the server's
+    (`SHA256:...`); without one the known hosts decide.
+    """
+
+    paths: tuple[str, ...] = ()
+    host: str = ""
+    user: str = ""
+    password: str = field(default="", repr=False)
+    key_path: str = ""
+    port: int = 22
+    host_key_fingerprint: str = ""
+    token: str = field(default="", repr=False)
+
+    @classmethod
+    def local(cls, *paths: str | os.PathLike[str]) -> Location:
+        """Paths on this machine."""
+        return cls(tuple(os.fspath(path) for path in paths))
+
+    @classmethod
+    def remote(
+        cls,
+        host: str,
+        *paths: str,
+        user: str = "",
+        password: str = "",
+        key_path: str | os.PathLike[str] = "",
+        port: int = 22,
+        host_key_fingerprint: str = "",
+        token: str = "",
+    ) -> Location:
+        """Paths on `host`. OrderError when that names no host."""
+        if not host:
+            raise OrderError("a remote location needs a host")
+        return cls(paths, host, user, password, os.fspath(key_path), port, host_key_fingerprint, token)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is on another machine."""
+        return bool(self.host)
+
+
+@dataclass(frozen=True, slots=True)
+class TransferParameters:
+    """How files are moved. Rates are Kbps; words are those of ascp's options.
+
+    `persistent` jobs take their sources one by one while they run. `more_options` are further options of the transfer
+    process, as on its command line. OrderError for a value that is none.
+    """
+
+    target_rate: int = 10_000
+    minimum_rate: int = 0
+    policy: str = "fair"
+    cipher: str = "aes128"
+    resume_level: int = 2
+    overwrite: str = "diff"
+    create_path: bool = False
+    precalculate: bool = True
+    udp_port: int = 33001
+    cookie: str = field(default="", repr=False)
+    partial_suffix: str = ""
+    persistent: bool = False
+    more_options: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without launching."""
+        if not 0 <= self.minimum_rate <= self.target_rate:
+            raise OrderError(
+                f"rates must be 0 <= minimum ({self.minimum_rate}) <= target ({self.target_rate})"
+            )
+        for name, value, words in (
+            ("policy", self.policy, POLICIES),
+            ("cipher", self.cipher, CIPHERS),
+            ("overwrite", self.overwrite, OVERWRITE),
+        ):
+            if value not in words:
+                raise OrderError(f"{name} must be one of {', '.join(words)}, not {value!r}")
+        if self.resume_level not in range(len(RESUME_LEVELS)):
+            raise OrderError(f"there is no resume level {self.resume_level}")
+
+
+@dataclass(frozen=True, slots=True)
+class JobOrder:
+    """Move the paths of `source` to the one path of `destination`, of which exactly one is remote.
+
+    The destination follows cp's rules: a directory if it is one, if `create_path`, or if there are several sources.
+    OrderError when the two do not make an order.
+    """
+
+    source: Location
+    destination: Location
+    parameters: TransferParameters = TransferParameters()
+    retry: RetryPolicy = RetryPolicy()
+    job_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def __post_init__(self) -> None:
+        """Check it."""
+        if self.source.is_remote == self.destination.is_remote:
+            raise OrderError("one location must be local and the other remote")
+        if len(self.destination.paths) != 1:
+            raise OrderError("the destination must be exactly one path")
+        if self.parameters.persistent == bool(self.source.paths):
+            raise OrderError("a persistent job gets its sources later; every other one needs a source")
+        if not self.job_id or len(self.job_id.splitlines()) > 1:
+            raise OrderError("the job's id must be one line")
+
+    @property
+    def remote(self) -> Location:
+        """The location on the other machine."""
+        return self.source if self.source.is_remote else self.destination
+
+    def session(self, user_str: str) -> SessionOrder:
+        """The order of one session for this job."""
+        how, far = self.parameters, self.remote
+        return SessionOrder(
+            user_str=user_str,
+            mode="recv" if self.source.is_remote else "send",
+            host=far.host,
+            sources=self.source.paths,
+            destination=self.destination.paths[0],
+            port=far.port,
+            user=far.user,
+            key_path=far.key_path,
+            password=far.password,
+            token=far.token,
+            cookie=how.cookie,
+            partial_tag=uuid.uuid5(uuid.NAMESPACE_OID, self.job_id).hex[:12],
+            create_path=how.create_path,
+            resume_level=how.resume_level,
+            overwrite=how.overwrite,
+            policy=how.policy,
+            target_rate=how.target_rate,
+            minimum_rate=how.minimum_rate,
+            udp_port=how.udp_port,
+            cipher=how.cipher,
+            host_key_fingerprint=far.host_key_fingerprint,
+            precalculate=how.precalculate and not how.persistent,
+            partial_suffix=how.partial_suffix,
+            raw_options=(*((KEEPALIVE,) if how.persistent else ()), *how.more_options),
+        )
