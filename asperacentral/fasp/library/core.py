@@ -1,7 +1,7 @@
 """Runs jobs on a reactor: starts their sessions, tells their events, waits before it tries again.
 
-Everything here happens in the reactor's thread; `manager` is the face for others. Jobs that others started (a server's
-side of a transfer) are known by what they say, and can only be watched.
+Everything here happens in the reactor's thread; `manager` is the face for others. Sessions that others started (a
+server's side of a transfer) are known by what they say; their rates can be changed, and they can be cancelled.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 from asperacentral.fasp import messages
+from asperacentral.fasp.dialogue import SessionState
 from asperacentral.fasp.errors import LaunchError
-from asperacentral.fasp.library.events import TransferEvent, kind_of
+from asperacentral.fasp.library.events import EventKind, TransferEvent, kind_of
 from asperacentral.fasp.library.jobs import ENDED, Job, JobResult
 from asperacentral.fasp.library.orders import JobOrder
 from asperacentral.fasp.management import Message
@@ -119,6 +121,8 @@ class JobRunner:
         self, job_id: str, target: int | None = None, minimum: int | None = None, policy: str | None = None
     ) -> bool:
         """Change control values; a paused job gets its target when it is resumed. False when it has ended."""
+        if job_id in self.foreign:
+            return self.sessions.control_job(job_id, target_rate=target, minimum_rate=minimum, policy=policy)
         job = self.find(job_id).job
         if job.state in ENDED:
             return False
@@ -140,6 +144,8 @@ class JobRunner:
 
     def cancel(self, job_id: str) -> bool:
         """End it for good. False when it has ended."""
+        if job_id in self.foreign:
+            return self.sessions.cancel_job(job_id)
         running = self.find(job_id)
         if running.job.state in ENDED:
             return False
@@ -198,12 +204,9 @@ class JobRunner:
         log.info("job %s: another session in %.0f s", running.job.id, wait)
         running.retry = self._reactor.callLater(wait, self._try_again, running)
 
-    def foreign_message(self, message: Message) -> None:
+    def foreign_message(self, name: str, message: Message) -> None:
         """See SessionListener."""
         if self._announced is None:
-            return
-        name = message.text("UserStr") or message.text("SessionId")
-        if not name or name in self.running:
             return
         if name not in self.foreign and len(self.foreign) >= MOST_FOREIGN:
             del self.foreign[next(iter(self.foreign))]
@@ -213,6 +216,13 @@ class JobRunner:
         kind = kind_of(message, file_is_new=file is not None and is_new)
         if kind is not None:
             self._tell_all([], TransferEvent(kind, name, sums.session, file, message))
+
+    def foreign_ended(self, name: str, ending: SessionEnding) -> None:
+        """See SessionListener."""
+        sums = self.foreign.get(name)
+        if sums is not None and not ending.said_done and not ending.said_error:
+            sums.session = replace(sums.session, state=SessionState.FAILED)
+            self._tell_all([], TransferEvent(EventKind.SESSION_ERROR, name, sums.session))
 
     def _try_again(self, running: _Running) -> None:
         running.retry = None

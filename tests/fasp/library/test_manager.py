@@ -28,7 +28,7 @@ from asperacentral.fasp import (
     UnknownJobError,
     messages,
 )
-from asperacentral.fasp.management import LocalProtocolError, encode
+from asperacentral.fasp.management import Decoder, LocalProtocolError, Message, encode
 from asperacentral.fasp.messages import FileState, Identity, Progress, Rates
 from tests.fasp.test_manager import COMMAND
 
@@ -240,9 +240,16 @@ def test_sessions_of_others_are_heard_through_a_port_file(manager: FaspManager, 
         ):
             process.sendall(encode(message))
         ear.until(EventKind.FILE_START)
-    assert ear.kinds() == ["CONNECTING", "SESSION_START", "FILE_START"]
-    assert manager.foreign_ids() == ("theirs",)
-    told = manager.statistics("theirs")
+        assert manager.control_job(who.session_id, target_rate=5)
+        decoder = Decoder()
+        said: list[Message] = []
+        while not said:
+            said = decoder.feed(process.recv(4096))
+        assert (said[0].type, said[0].count("Rate")) == ("RATE", 5)
+    ear.until(EventKind.SESSION_ERROR)
+    assert ear.kinds() == ["CONNECTING", "SESSION_START", "FILE_START", "SESSION_ERROR"]
+    assert manager.foreign_ids() == (who.session_id,)
+    told = manager.statistics(who.session_id)
     assert (told.remote, told.transferred_bytes, told.direction) == (True, 3, "Receive")
     manager.listen_for_server_sessions(False)
     assert list(tmp_path.glob("*.optport")) == []
