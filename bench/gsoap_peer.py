@@ -37,18 +37,21 @@ _STEPS = (
 
 
 @contextmanager
-def serving(folder: Path, answer: Path) -> Iterator[str | None]:
-    """The address of a server with the sessions of `answer`; None where it cannot be built."""
+def serving(folder: Path, answer: Path, *, changing: bool = False) -> Iterator[str | None]:
+    """The address of a server with the sessions of `answer`, which with `changing` change once a second; None where
+    it cannot be built."""
     if not all(shutil.which(tool) for tool in _TOOLS):
         yield None
         return
     place = folder / "gsoap"
-    shutil.copytree(_WSDL, place)
-    shutil.copy(_SOURCE, place)
-    for step in _STEPS:
-        subprocess.run(step, cwd=place, check=True, capture_output=True)
+    if not place.exists():
+        shutil.copytree(_WSDL, place)
+        shutil.copy(_SOURCE, place)
+        for step in _STEPS:
+            subprocess.run(step, cwd=place, check=True, capture_output=True)
     port = free_port()
-    process = subprocess.Popen([place / "server", str(port), str(answer)], stdout=subprocess.PIPE, text=True)
+    command = [str(place / "server"), str(port), str(answer), *(["changing"] if changing else [])]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         process.stdout.readline()

@@ -1,7 +1,7 @@
 """What the daemon's list answers are compared with, served by twisted.web from a process of its own.
 
-`python -m bench.rivals FOLDER` reads every FOLDER/N.xml, an answer to GetSessionInfo that the daemon gave, and serves
-on a free port, which it prints:
+`python -m bench.rivals FOLDER` reads every FOLDER/N.xml, an answer to GetSessionInfo with N sessions that the daemon
+gave, and serves on a free port, which it prints (of an answer by another name only the same bytes):
 
 /constant/N  the same bytes, by a resource that does nothing else: the most that twisted.web can do;
 /spyne/N     the same content as spyne's own Soap11 makes it, request and all, from objects that are ready;
@@ -154,8 +154,10 @@ def main(folder: Path) -> None:
     for path in sorted(folder.glob("*.xml")):
         name = path.stem.encode()
         answer = path.read_bytes()
-        content = read(GetSessionInfoResponse, etree.fromstring(answer)[0][0])
         kinds[b"constant"].putChild(name, Constant(answer))
+        if not path.stem.isdigit():
+            continue
+        content = read(GetSessionInfoResponse, etree.fromstring(answer)[0][0])
         kinds[b"spyne"].putChild(name, Spyne(content))
         kinds[b"uncached"].putChild(name, Uncached(domain(content.SessionInfoResult)))
     port = reactor.listenTCP(0, Site(root), interface="127.0.0.1")

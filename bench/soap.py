@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from lxml import etree
@@ -53,6 +53,8 @@ def run(args: argparse.Namespace) -> Report:
         with LocalDaemon(folder / "lists", verbosity=QUIET) as daemon:
             tables.append(_carry_out(daemon, max(args.sessions)))
             tables.append(_lists(daemon, folder, args))
+            tables.append(_small(daemon, folder, args))
+        tables.append(_changing(folder, args))
         return Report("soap", told(), tables)
 
 
@@ -187,6 +189,84 @@ def _lists(daemon: LocalDaemon, folder: Path, args: argparse.Namespace) -> Table
     return table
 
 
+def _small(daemon: LocalDaemon, folder: Path, args: argparse.Namespace) -> Table:
+    """Calls whose answers are small and are not kept, against twisted.web with the same bytes."""
+    list_types, one = folder / "list-types.request", folder / "1.request"
+    list_types.write_bytes(orders.LIST_TYPES)
+    one.write_bytes(orders.get_session_info(1))
+    answers = folder / "small"
+    answers.mkdir()
+    calls = {"ListTypes": (orders.JOB, list_types), "GetSessionInfo": (orders.QUERY, one)}
+    for name, (path, request) in calls.items():
+        (answers / f"{name}.xml").write_bytes(load.post(daemon.url + path, request.read_bytes()))
+    table = Table(
+        f"Small calls, {args.connections} connections, median of {args.rounds}",
+        ["call", "requests/s", "p50 ms", "p99 ms", "of constant bytes'"],
+        note="Against twisted.web serving the same answer and doing nothing else. GetSessionInfo for one session, "
+        "unchanged.",
+    )
+    with _rivals(answers) as port:
+        for name, (path, request) in calls.items():
+            ours: list[Load] = []
+            constant: list[Load] = []
+            for _ in range(args.rounds):
+                for url, loads in (
+                    (daemon.url + path, ours),
+                    (f"http://127.0.0.1:{port}/constant/{name}", constant),
+                ):
+                    loads.append(
+                        load.measure(url, request, seconds=args.seconds, connections=args.connections)
+                    )
+            rates = [median([each.per_second for each in loads]) for loads in (ours, constant)]
+            table.rows.append([name, *_medians(ours), rates[0] / rates[1]])
+    return table
+
+
+def _changing(folder: Path, args: argparse.Namespace) -> Table:
+    """Lists of which every session changes each second, polled many times a second."""
+    table = Table(
+        f"GetSessionInfo while every session changes once a second, {args.connections} connections, median of "
+        f"{args.rounds}",
+        ["sessions", "server", "requests/s", "p50 ms", "p99 ms", "of gSOAP's", "loop held up at most ms"],
+        note="*Central*: the daemon's SOAP face, rules and store in a process that tells them of each session's "
+        "progress (bench/changing.py). *gSOAP*: the same server as above, its sessions changing likewise. *Loop held "
+        "up*: how late the loop came to a call due each 10 ms, the longest time of the median round.",
+    )
+    for count in args.sessions:
+        if count == 1:
+            continue
+        request, stalls = folder / f"{count}.request", folder / "stalls"
+        with _rival("bench.changing", str(count), str(stalls)) as port:
+            ours = f"http://127.0.0.1:{port}{orders.QUERY}"
+            answer = folder / f"changing-{count}.xml"
+            answer.write_bytes(load.post(ours, request.read_bytes()))
+            if orders.count_and_remaining(answer.read_bytes())[0] != count:
+                raise RuntimeError(f"{count} changing sessions are not listed")
+            with gsoap_peer.serving(folder, answer, changing=True) as peer:
+                urls = {"Central": ours, **({"gSOAP": peer} if peer else {})}
+                loads: dict[str, list[Load]] = {server: [] for server in urls}
+                held: list[float] = []
+                for _ in range(args.rounds):
+                    for server, url in urls.items():
+                        stalls.unlink(missing_ok=True)
+                        loads[server].append(
+                            load.measure(url, request, seconds=args.seconds, connections=args.connections)
+                        )
+                        if server == "Central":
+                            held.append(float(stalls.read_text()))
+        for server, of in loads.items():
+            rates = [
+                median([each.per_second for each in loads[name]])
+                for name in (server, "gSOAP")
+                if name in loads
+            ]
+            ratio: Cell = rates[0] / rates[1] if len(rates) == 2 else "-"
+            table.rows.append(
+                [count, server, *_medians(of), ratio, median(held) if server == "Central" else "-"]
+            )
+    return table
+
+
 def _compare(
     servers: dict[str, str], request: Path, answer: Path, args: argparse.Namespace
 ) -> Iterator[list[Cell]]:
@@ -212,9 +292,14 @@ def _elements(answer: bytes) -> int:
     return sum(1 for _ in etree.fromstring(answer).iter())
 
 
+def _rivals(answers: Path) -> AbstractContextManager[int]:
+    return _rival("bench.rivals", str(answers))
+
+
 @contextmanager
-def _rivals(answers: Path) -> Iterator[int]:
-    command = [sys.executable, "-m", "bench.rivals", str(answers)]
+def _rival(module: str, *arguments: str) -> Iterator[int]:
+    """The port of a server in a process of its own."""
+    command = [sys.executable, "-m", module, *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

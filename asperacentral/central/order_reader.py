@@ -265,6 +265,8 @@ def read_order(definition: str) -> ReadOrder:
     skipped: list[str] = []
     for path, element in _walk(root, "", skipped):
         _take(path, (element.text or "").strip(), groups)
+    for group in groups.values():
+        group.update({name: tuple(value) for name, value in group.items() if isinstance(value, list)})
     order = _build(groups)
     _check(order, groups)
     return ReadOrder(order, tuple(skipped), _job_id(root))
@@ -328,11 +330,12 @@ def _take(path: str, text: str, groups: dict[str, dict[str, Any]]) -> None:
     try:
         if path in _LISTS:
             group, name, convert, most = _LISTS[path]
-            values: tuple[Any, ...] = groups[group].get(name, ())
+            values: list[Any] = groups[group].get(name, [])
             if len(values) >= most:
                 raise _Bad(f"more than {most} of them")
             if text:
-                groups[group][name] = (*values, convert(text))
+                values.append(convert(text))
+                groups[group][name] = values
             return
         group, name, convert = _SCALARS[path]
         if not text:

@@ -8,8 +8,9 @@ what is small on the wire and large in memory or time. DOCTYPE is refused, so th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
+from typing import cast
 from xml.etree.ElementTree import Element, ParseError, XMLParser
 
 from asperacentral.soap.faults import CLIENT, MUST_UNDERSTAND, VERSION_MISMATCH, SoapFault
@@ -22,6 +23,9 @@ MAX_ATTRIBUTES = 32
 MAX_ALL_ATTRIBUTES = 20_000
 """In the whole message, counted before it is parsed."""
 MAX_DEPTH = 64
+
+PIECE = 64 * 1024
+"""Bytes of a message that are parsed in one step: about a millisecond."""
 
 _ENCODINGS = {
     "utf-8": "utf-8",
@@ -46,9 +50,31 @@ class Received:
 
 def read_envelope(data: bytes, charset: str = "") -> Received:
     """Read a whole message; `charset` is the transport's word on its encoding, empty when it says nothing."""
+    steps = reading(data, charset)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return cast(Received, end.value)
+
+
+def reading(data: bytes, charset: str = "") -> Generator[None, None, Received]:
+    """As `read_envelope`, in steps: a long message takes many milliseconds."""
     text = decode(data, charset)
     _check_limits(text)
-    root = _parse(text)
+    parser = XMLParser(encoding="utf-8")  # noqa: S314 - DOCTYPE is refused, sizes are limited
+    encoded = text.encode("utf-8", "surrogatepass")
+    try:
+        for at in range(0, len(encoded), PIECE):
+            if at:
+                yield
+            parser.feed(encoded[at : at + PIECE])
+        root = parser.close()
+    except ParseError as error:
+        line, column = error.position
+        raise _refused(f"the message is not well-formed XML at line {line}, column {column + 1}") from None
+    if len(encoded) > PIECE:
+        yield
     _check_tree(root)
     return Received(_body_of(root), text)
 
@@ -92,16 +118,6 @@ def _check_limits(text: str) -> None:
         raise _refused(f"the message has more than {MAX_ALL_ATTRIBUTES} attributes")
     if text.count("xmlns") > MAX_NAMESPACES:
         raise _refused(f"the message declares more than {MAX_NAMESPACES} namespaces")
-
-
-def _parse(text: str) -> Element:
-    parser = XMLParser(encoding="utf-8")  # noqa: S314 - DOCTYPE is refused, sizes are limited
-    try:
-        parser.feed(text.encode("utf-8", "surrogatepass"))
-        return parser.close()
-    except ParseError as error:
-        line, column = error.position
-        raise _refused(f"the message is not well-formed XML at line {line}, column {column + 1}") from None
 
 
 def _check_tree(root: Element) -> None:

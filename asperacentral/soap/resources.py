@@ -19,12 +19,13 @@ from xml.sax.saxutils import escape
 from twisted.internet.defer import Deferred, succeed
 from twisted.web.resource import Resource
 
-from asperacentral.soap.envelope import decode, read_envelope
+from asperacentral.soap.envelope import Received, decode, reading
 from asperacentral.soap.faults import CLIENT, SERVER, SoapFault, render_fault
 from asperacentral.soap.masking import loggable
 from asperacentral.soap.names import FASPSESSION_200911, local_name, namespace_of
 from asperacentral.soap.schema import ContractSchema
 from asperacentral.soap.service import Dispatcher, Endpoint
+from asperacentral.soap.slicing import in_slices
 from asperacentral.web.exchange import Exchange, LateError, Reply
 from asperacentral.web.resources import PlainStatus, printable, send
 from asperacentral.web.server import LimitedRequest
@@ -138,18 +139,22 @@ class _Exchange(Exchange):
         if known is not None:
             self._message, answer = known
             return succeed(answer)
-        received = read_envelope(data, self._charset)
-        self._message = self._dispatcher.select(received.body.tag, self._endpoint.name, action)
-        if self._schema is not None:
-            self._schema.check(received.body, self._message)
-        answered = self._dispatcher.call(self._message, received.body, self._site.clock)
-        if question is not None and namespace_of(self._message) == FASPSESSION_200911:
+        read = in_slices(reading(data, self._charset), self._site.clock)
+        answered = read.addCallback(self._call, action)
+        if question is not None:
             answered.addCallback(self._keep, question, version)
         return answered
 
+    def _call(self, received: Received, action: str) -> Deferred[bytes]:
+        self._message = self._dispatcher.select(received.body.tag, self._endpoint.name, action)
+        if self._schema is not None:
+            self._schema.check(received.body, self._message)
+        return self._dispatcher.call(self._message, received.body, self._site.clock)
+
     def _keep(self, answer: bytes, question: Hashable, version: int) -> bytes:
         """Remember an answer of the reliable query: asking it changes nothing."""
-        self._dispatcher.answers.put(question, version, self._message, answer)
+        if namespace_of(self._message) == FASPSESSION_200911:
+            self._dispatcher.answers.put(question, version, self._message, answer)
         return answer
 
     def failed(self, error: BaseException) -> Reply:

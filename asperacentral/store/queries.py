@@ -107,11 +107,11 @@ def _of_sessions(
         if near.upto == stretch.upto:
             return found
         if len(found.rows) == stretch.limit:
-            return full(connection, files, (), every, found.rows, stretch, stretch.upto)
+            return full(connection, files, (), every, found.rows, stretch, stretch.upto, paging.COUNTED)
     rows = _by_session(connection, criteria, conditions, stretch)
     if len(rows) < stretch.limit:
         return paging.Found(rows, 0, stretch.upto)
-    return full(connection, files, (), every, rows, stretch, stretch.upto)
+    return full(connection, files, (), every, rows, stretch, stretch.upto, paging.COUNTED)
 
 
 def _by_session(

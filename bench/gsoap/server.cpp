@@ -1,11 +1,13 @@
 // A peer for bench.polls: the reliable query of the same contract, served by gSOAP.
 //
-// Usage: server PORT ANSWER.xml      ANSWER.xml is a GetSessionInfo answer of the daemon: the sessions to serve.
+// Usage: server PORT ANSWER.xml [changing]      ANSWER.xml is a GetSessionInfo answer of the daemon: the sessions to
+// serve. With "changing" the counters of each change once a second, evenly over the second.
 // Built from our WSDL by bench.polls with wsdl2h and soapcpp2; a thread for each connection, keep-alive.
 
 #include "soapFASPSessionNET200911BindingService.h"
 #include "FASPSessionNET200911Binding.nsmap"
 #include <algorithm>
+#include <chrono>
 #include <fstream>
 #include <iostream>
 #include <thread>
@@ -52,9 +54,22 @@ class Server : public FASPSessionNET200911BindingService {
     NOT_SERVED(GetStatistics)
 };
 
+// Without a lock: a counter is one machine word, and a poll may see some of them before a change and some after.
+static void change() {
+    auto began = std::chrono::steady_clock::now();
+    for (size_t told = 0;;) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        std::chrono::duration<double> since = std::chrono::steady_clock::now() - began;
+        for (; told < since.count() * sessions.size(); told++) {
+            ns2__SessionInfo *session = sessions[told % sessions.size()];
+            session->BytesTransferred = session->BytesWritten = session->Elapsed = told * 1000;
+        }
+    }
+}
+
 int main(int argc, char **argv) {
-    if (argc != 3) {
-        std::cerr << "usage: server PORT ANSWER.xml\n";
+    if (argc != 3 && argc != 4) {
+        std::cerr << "usage: server PORT ANSWER.xml [changing]\n";
         return 2;
     }
     struct soap *reading = soap_new1(SOAP_XML_IGNORENS);
@@ -77,6 +92,8 @@ int main(int argc, char **argv) {
         server.soap_stream_fault(std::cerr);
         return 1;
     }
+    if (argc == 4)
+        std::thread(change).detach();
     std::cout << "serving " << sessions.size() << std::endl;
     while (soap_valid_socket(server.accept())) {
         FASPSessionNET200911BindingService *one = server.copy();

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asperacentral.soap.envelope import MAX_ATTRIBUTES, MAX_DEPTH, MAX_NAMESPACES, MAX_TAGS, read_envelope
+from asperacentral.soap.envelope import (
+    MAX_ATTRIBUTES,
+    MAX_DEPTH,
+    MAX_NAMESPACES,
+    MAX_TAGS,
+    PIECE,
+    read_envelope,
+    reading,
+)
 from asperacentral.soap.faults import SoapFault
 from asperacentral.soap.text import escape
 from tests.soap.conftest import enveloped
@@ -122,3 +130,10 @@ def test_a_header_that_must_be_understood_by_us_is_not(actor: str) -> None:
     with pytest.raises(SoapFault) as raised:
         read_envelope(enveloped("<x/>").replace("<e:Body>", f"{header}<e:Body>").encode())
     assert raised.value.code == "MustUnderstand"
+
+
+def test_a_long_message_is_read_in_steps_and_a_short_one_in_one() -> None:
+    short, long = (enveloped(body).encode() for body in ("<x/>", f"<x>{'<y>text</y>' * 15_000}</x>"))
+    assert list(reading(short)) == []
+    assert len(list(reading(long))) == len(long) // PIECE + 1
+    assert len(read_envelope(long).body) == 15_000
