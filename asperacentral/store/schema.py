@@ -118,6 +118,7 @@ validations = Table(
     # When the claim ends unless the validator reports; null once the file has been validated.
     Column("due", Float),
     Index("validations_due", "due"),
+    Index("validations_validator", "validator", "due"),
 )
 
 subscriptions = Table(

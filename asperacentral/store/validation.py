@@ -6,10 +6,9 @@ is decided by `central.validation`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
-from typing import TypeVar
 
 from sqlalchemy import (
     Connection,
@@ -18,7 +17,6 @@ from sqlalchemy import (
     func,
     insert,
     select,
-    tuple_,
     union,
     update,
 )
@@ -30,8 +28,6 @@ from asperacentral.central.query import FileTransferFilter
 from asperacentral.central.validation import REPORTED, Refusal, Report, Standing, changes, refusal
 from asperacentral.store import queries
 from asperacentral.store.schema import files, validations
-
-T = TypeVar("T")
 
 MAX_SESSIONS = 10_000
 """Sessions in validation that are told of."""
@@ -134,12 +130,15 @@ def _standings(
     wanted = select(
         files.c.session_id, files.c.id, files.c.local_id, files.c.status, validations.c.validator
     ).outerjoin(validations, validations.c.local_id == files.c.local_id)
-    places = list(dict.fromkeys((each.session_id, each.file_id) for each in reports))
+    by_session: dict[str, list[str]] = {}
+    for each in reports:
+        by_session.setdefault(each.session_id, []).append(each.file_id)
     known: dict[tuple[str, str], tuple[int, Standing | None]] = {}
-    for some in _chunks(places, 200):
-        of_these = wanted.where(tuple_(files.c.session_id, files.c.id).in_(some))
+    # By session: SQLite looks up pairs in a list by a look at every row.
+    for session, ids in by_session.items():
+        of_these = wanted.where(files.c.session_id == session, files.c.id.in_(ids))
         for row in connection.execute(of_these):
-            known[row.session_id, row.id] = (row.local_id, Standing(row.status, row.validator))
+            known[session, row.id] = (row.local_id, Standing(row.status, row.validator))
     return known
 
 
@@ -147,7 +146,3 @@ def _move(connection: Connection, moves: Sequence[tuple[int, str, int, int, str]
     """Move files on: number, state, place in the stream of changes, error code and description."""
     names = ("the_id", "to", "at", "code", "text")
     connection.execute(_MOVE, [dict(zip(names, move, strict=True)) for move in moves])
-
-
-def _chunks(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    return (values[at : at + size] for at in range(0, len(values), size))
