@@ -24,7 +24,7 @@ FIXED = (
     "sources",
     "destination",
     "several",
-    "manager",
+    "managers",
     "manager_port_file",
     "user_str",
     "session_id",
