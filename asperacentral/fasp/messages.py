@@ -362,18 +362,26 @@ def query(who: Identity, *, question: str, command_id: str) -> Message:
     return report(MessageType.QUERY, who, {"Query": question, "CommandId": command_id})
 
 
-def done(who: Identity, *, direction: str, progress: Progress, tally: Tally) -> Message:
-    """The session ended well; the last message."""
-    return report(MessageType.DONE, who, _closing(direction, progress, tally))
+def done(
+    who: Identity, *, direction: str, progress: Progress, tally: Tally, manifest: str | None = None
+) -> Message:
+    """The session ended well; the last message. `manifest` is the path of the session's manifest."""
+    return report(MessageType.DONE, who, _closing(direction, progress, tally, manifest))
 
 
 def error(
-    who: Identity, *, direction: str, code: int, description: str, progress: Progress, tally: Tally
+    who: Identity,
+    *,
+    direction: str,
+    code: int,
+    description: str,
+    progress: Progress,
+    tally: Tally,
+    manifest: str | None = None,
 ) -> Message:
-    """The session failed; the last message."""
-    return report(
-        MessageType.ERROR, who, {**_closing(direction, progress, tally), **_failure(code, description)}
-    )
+    """The session failed; the last message. `manifest` is the path of the session's manifest."""
+    closing = _closing(direction, progress, tally, manifest)
+    return report(MessageType.ERROR, who, {**closing, **_failure(code, description)})
 
 
 def report(kind: MessageType, who: Identity, fields: Mapping[str, Value]) -> Message:
@@ -386,8 +394,9 @@ def report(kind: MessageType, who: Identity, fields: Mapping[str, Value]) -> Mes
     return Message(kind, _written({**fields, **identity}))
 
 
-def _closing(direction: str, progress: Progress, tally: Tally) -> dict[str, Value]:
-    return {"Direction": direction, "Operation": "Transfer", **progress.fields(), **tally.fields()}
+def _closing(direction: str, progress: Progress, tally: Tally, manifest: str | None) -> dict[str, Value]:
+    said: dict[str, Value] = {"Direction": direction, "Operation": "Transfer", "ManifestFile": manifest}
+    return {**said, **progress.fields(), **tally.fields()}
 
 
 def _failure(code: int, description: str) -> dict[str, Value]:

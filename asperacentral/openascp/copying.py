@@ -13,18 +13,22 @@ import asyncio
 import contextlib
 import hashlib
 import posixpath
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import islice
 
 from asperacentral.fasp.errors import FaspCode
+from asperacentral.openascp.clearing import SourceClearing, delete_superfluous
 from asperacentral.openascp.dataplane import Observer
 from asperacentral.openascp.failures import Failure, SessionFailure
-from asperacentral.openascp.filesystem import Attributes, FileSystem, Kind, Reader, Writer
+from asperacentral.openascp.files.afterwards import Afterwards
+from asperacentral.openascp.files.attributes import Preserve
+from asperacentral.openascp.filesystem import Attributes, Changes, FileSystem, Kind, Reader, Writer
+from asperacentral.openascp.finishing import changes, keep, make_link
 from asperacentral.openascp.overwrite import Decision, decide, ranges
 from asperacentral.openascp.pacing import Pacer
-from asperacentral.openascp.plan import Plan, PlannedFile
+from asperacentral.openascp.plan import Plan, PlannedFile, PlannedLink
 
 FILES_AT_ONCE = 32
 PIECES_AT_ONCE = 16
@@ -34,14 +38,32 @@ LONGEST_NAME = 255
 _CLEANING_SECONDS = 5.0
 
 
+Checksum = Callable[[bytes, int], Awaitable[str]]
+"""The checksum of a file's first bytes, by its path on the side that computes it."""
+
+
 @dataclass(frozen=True, slots=True)
 class CopyRules:
-    """How existing files are treated and partial ones are called."""
+    """How existing files are treated, partial ones are called, and what else is done with each file.
+
+    `block` is the most bytes of one read or write, 0 for the most both sides can. `save_suffix` names what
+    `save` keeps of what would be overwritten. `checksum_source` and `checksum_target` compute the checksum of the
+    source, or of what was written, on the side that is this machine.
+    """
 
     overwrite: str = "diff"
     resume_level: int = 0
     partial_tag: bytes = b""
     partial_suffix: bytes = b".partial"
+    block: int = 0
+    links: str = "follow"
+    preserve: Preserve = Preserve()
+    save: bool = False
+    save_suffix: bytes = b""
+    afterwards: Afterwards = Afterwards()
+    delete_before: bool = False
+    checksum_source: Checksum | None = None
+    checksum_target: Checksum | None = None
 
 
 class CopyingPlane:
@@ -52,13 +74,24 @@ class CopyingPlane:
         self._destination = destination
         self._pacer = pacer
         self._rules = rules
-        self._block = min(source.block_size, destination.block_size)
+        sizes = (source.block_size, destination.block_size, rules.block)
+        self._block = min(size for size in sizes if size)
+        self._clearing = SourceClearing(source, rules.afterwards)
         self._slots = asyncio.Semaphore(max(4, BYTES_IN_FLIGHT // self._block))
         self._fresh: set[bytes] = set()
 
     async def move(self, plan: Plan, observer: Observer) -> None:
         """See DataPlane."""
+        if self._rules.delete_before:
+            await self._report(delete_superfluous(self._destination, plan), observer)
         await self._make_folders(plan, observer)
+        await self._move_files(plan, observer)
+        for link in plan.links:
+            await self._move_link(link, observer)
+        await self._change_folders(plan, observer)
+        await self._report(self._clearing.ended(plan), observer)
+
+    async def _move_files(self, plan: Plan, observer: Observer) -> None:
         waiting = iter(plan.files)
         settled = 0
 
@@ -90,6 +123,41 @@ class CopyingPlane:
                     raise SessionFailure(failure.code, f"{failure} (destination folder)") from failure
                 observer.folder_failed(folder, failure)
 
+    async def _report(self, failures: AsyncIterator[tuple[bytes, Failure]], observer: Observer) -> None:
+        async for path, failure in failures:
+            observer.path_failed(path, failure)
+
+    async def _move_link(self, link: PlannedLink, observer: Observer) -> None:
+        try:
+            made = await make_link(self._source, self._destination, link, self._rules.links)
+            await self._clearing.settled(link, skipped=not made)
+        except SessionFailure:
+            raise
+        except Failure as failure:
+            observer.path_failed(link.source, failure)
+
+    async def _change_folders(self, plan: Plan, observer: Observer) -> None:
+        """After all that is in them, which changes their times; what is deepest first."""
+        for folder in reversed(plan.folders):
+            wanted = None if folder.found is None else changes(folder.found, self._rules.preserve)
+            if wanted is None:
+                continue
+            try:
+                await self._destination.change(folder.target, wanted)
+            except SessionFailure:
+                raise
+            except Failure as failure:
+                observer.folder_failed(folder, failure)
+
+    async def _settle(self, file: PlannedFile, observer: Observer, *, skipped: bool) -> None:
+        """The file ended well, and nothing that happens to its source now can change that."""
+        try:
+            await self._clearing.settled(file, skipped=skipped)
+        except SessionFailure:
+            raise
+        except Failure as failure:
+            observer.path_failed(file.source, failure)
+
     async def _move_file(self, file: PlannedFile, observer: Observer) -> None:
         try:
             reader = await self._source.open(file.source)
@@ -97,14 +165,17 @@ class CopyingPlane:
                 before = await reader.attributes()
                 if before.kind is not Kind.FILE:
                     raise Failure(FaspCode.NOT_REGULAR)
-                if await self._wanted(file, reader, before):
+                wanted = await self._wanted(file, reader, before)
+                if wanted:
                     observer.started(file, before.size)
-                    await self._copy(file, reader, before, observer)
-                    observer.finished(file)
+                    observer.finished(file, await self._copy(file, reader, before, observer))
                 else:
                     observer.skipped(file, before.size)
+                if self._rules.preserve.source_access_time:
+                    await self._source.change(file.source, Changes(accessed=before.accessed))
             finally:
                 await reader.close()
+            await self._settle(file, observer, skipped=not wanted)
         except SessionFailure:
             raise
         except Failure as failure:
@@ -143,7 +214,8 @@ class CopyingPlane:
             await other.close()
         return True
 
-    async def _copy(self, file: PlannedFile, reader: Reader, before: Attributes, observer: Observer) -> None:
+    async def _copy(self, file: PlannedFile, reader: Reader, before: Attributes, observer: Observer) -> str:
+        """Copy the file and give it its name; its checksum, if one was asked for."""
         partial, writer = await self._claim_uncut(file.target, before.executable)
         try:
             await self._pump(file, reader, writer, before.size, observer)
@@ -153,12 +225,26 @@ class CopyingPlane:
             written = (await writer.attributes()).size
             if written != before.size:
                 raise Failure(FaspCode.DISK_WRITE, f"the destination has {written} bytes of {before.size}")
+            if (wanted := changes(before, self._rules.preserve)) is not None:
+                await writer.change(wanted)
             await writer.close()
+            checksum = await self._checksum(file, partial, written)
+            if self._rules.save and posixpath.dirname(file.target) not in self._fresh:
+                await keep(self._destination, file.target, self._rules.save_suffix)
             replace = self._rules.overwrite != "never"
             await self._destination.rename(partial, file.target, replace=replace)
         except BaseException:
             await _briefly(self._discard(partial, writer))
             raise
+        return checksum
+
+    async def _checksum(self, file: PlannedFile, partial: bytes, written: int) -> str:
+        """By reading what is on this machine: the source, or what was written."""
+        if self._rules.checksum_source is not None:
+            return await self._rules.checksum_source(file.source, written)
+        if self._rules.checksum_target is not None:
+            return await self._rules.checksum_target(partial, written)
+        return ""
 
     async def _claim_uncut(self, target: bytes, executable: bool) -> tuple[bytes, Writer]:
         """Claim; cancelled on the way, let the claim come to its end, since only then it can be undone."""

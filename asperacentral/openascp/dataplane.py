@@ -25,8 +25,8 @@ class Observer(Protocol):
         """`count` more bytes are at the destination, which has all bytes before `contiguous`."""
         ...
 
-    def finished(self, file: PlannedFile) -> None:
-        """The file is whole and has its name."""
+    def finished(self, file: PlannedFile, checksum: str = "") -> None:
+        """The file is whole and has its name; `checksum` is set when one was asked for."""
         ...
 
     def skipped(self, file: PlannedFile, size: int) -> None:
@@ -35,6 +35,10 @@ class Observer(Protocol):
 
     def failed(self, file: PlannedFile, failure: Failure) -> None:
         """The file was not moved; nothing of it is left under its name."""
+        ...
+
+    def path_failed(self, path: bytes, failure: Failure) -> None:
+        """Something about a path of the session could not be done, apart from moving a file or making a folder."""
         ...
 
     def folder_failed(self, folder: PlannedFolder, failure: Failure) -> None:

@@ -6,7 +6,7 @@ This machine's files are read and written in a few threads, so that a slow disk 
 """
 
 # Paths are bytes here, which pathlib does not take.
-# ruff: noqa: PTH102, PTH104, PTH108, PTH112, PTH116
+# ruff: noqa: PTH102, PTH104, PTH106, PTH108, PTH112, PTH115, PTH116, PTH211
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from typing import Protocol, TypeVar
 
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.failures import Failure, from_os_error
+from asperacentral.openascp.files import checksums
 
 _T = TypeVar("_T")
 _THREADS = 4
@@ -39,12 +40,27 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """Of one name. `modified` is nanoseconds since the epoch; the far side may know whole seconds only."""
+    """Of one name. Times are nanoseconds since the epoch; the far side may know whole seconds only. An owner or group
+    that is not known is -1.
+    """
 
     kind: Kind
     size: int = 0
     modified: int = 0
     executable: bool = False
+    accessed: int = 0
+    uid: int = -1
+    gid: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is to be set of a file or folder; None leaves a value as it is."""
+
+    modified: int | None = None
+    accessed: int | None = None
+    uid: int | None = None
+    gid: int | None = None
 
 
 def kind_of(mode: int) -> Kind:
@@ -83,6 +99,10 @@ class Writer(Protocol):
 
     async def attributes(self) -> Attributes:
         """Of the open file, now."""
+        ...
+
+    async def change(self, changes: Changes) -> None:
+        """Set attributes of the open file."""
         ...
 
     async def close(self) -> None:
@@ -128,6 +148,22 @@ class FileSystem(Protocol):
 
     async def rename(self, path: bytes, target: bytes, *, replace: bool) -> None:
         """Give a file its name; without `replace` an existing one fails with ALREADY_EXISTS."""
+        ...
+
+    async def read_link(self, path: bytes) -> bytes:
+        """What a symbolic link says."""
+        ...
+
+    async def make_link(self, path: bytes, text: bytes) -> None:
+        """Make a symbolic link at `path` that says `text`."""
+        ...
+
+    async def remove_folder(self, path: bytes) -> bool:
+        """Remove a folder if it is empty; False when it is not, or is not there."""
+        ...
+
+    async def change(self, path: bytes, changes: Changes) -> None:
+        """Set attributes of a file or folder."""
         ...
 
 
@@ -245,6 +281,47 @@ class LocalFileSystem:
 
         await self.run(FaspCode.CANNOT_RENAME_PARTIAL, move)
 
+    async def read_link(self, path: bytes) -> bytes:
+        """See FileSystem."""
+        return await self.run(FaspCode.DISK_READ, lambda: os.readlink(path))
+
+    async def make_link(self, path: bytes, text: bytes) -> None:
+        """See FileSystem."""
+        await self.run(FaspCode.DISK_WRITE, lambda: os.symlink(text, path))
+
+    async def remove_folder(self, path: bytes) -> bool:
+        """See FileSystem."""
+
+        def away() -> bool:
+            try:
+                os.rmdir(path)
+            except OSError as error:
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+                    return False
+                raise
+            return True
+
+        return await self.run(FaspCode.DISK_WRITE, away)
+
+    async def change(self, path: bytes, changes: Changes) -> None:
+        """See FileSystem."""
+        await self.run(FaspCode.DISK_WRITE, lambda: _change(path, changes))
+
+    async def checksum(self, path: bytes, name: str, size: int) -> str:
+        """The checksum (see `checksums.NAMES`) of the first `size` bytes of a file."""
+
+        def compute() -> str:
+            with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+                descriptor = file.fileno()
+                return checksums.of_bytes(
+                    name, lambda offset, count: os.pread(descriptor, count, offset), size
+                )
+
+        try:
+            return await self.run(FaspCode.DISK_READ, compute)
+        except EOFError as error:
+            raise Failure(FaspCode.DISK_READ, str(error)) from error
+
 
 class LocalFile:
     """An open file of this machine: a `Reader` or a `Writer`."""
@@ -275,6 +352,11 @@ class LocalFile:
         descriptor = self._descriptor
         return await self._files.run(FaspCode.STAT_FAILS, lambda: _attributes(os.fstat(descriptor)))
 
+    async def change(self, changes: Changes) -> None:
+        """See Writer."""
+        descriptor = self._descriptor
+        await self._files.run(FaspCode.DISK_WRITE, lambda: _change(descriptor, changes))
+
     async def close(self) -> None:
         """See Reader and Writer. Closing twice does nothing."""
         descriptor, self._descriptor = self._descriptor, -1
@@ -284,5 +366,24 @@ class LocalFile:
 
 def _attributes(found: os.stat_result) -> Attributes:
     return Attributes(
-        kind_of(found.st_mode), found.st_size, found.st_mtime_ns, bool(found.st_mode & stat.S_IXUSR)
+        kind_of(found.st_mode),
+        found.st_size,
+        found.st_mtime_ns,
+        bool(found.st_mode & stat.S_IXUSR),
+        found.st_atime_ns,
+        found.st_uid,
+        found.st_gid,
     )
+
+
+def _change(target: bytes | int, changes: Changes) -> None:
+    """Owner first, since changing it changes times. What is right already needs no rights."""
+    found = os.stat(target)
+    uid = -1 if changes.uid in (None, found.st_uid) else changes.uid
+    gid = -1 if changes.gid in (None, found.st_gid) else changes.gid
+    if (uid, gid) != (-1, -1):
+        os.chown(target, -1 if uid is None else uid, -1 if gid is None else gid)
+    if changes.modified is not None or changes.accessed is not None:
+        accessed = found.st_atime_ns if changes.accessed is None else changes.accessed
+        modified = found.st_mtime_ns if changes.modified is None else changes.modified
+        os.utime(target, ns=(accessed, modified))

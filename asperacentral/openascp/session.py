@@ -17,11 +17,10 @@ from asperacentral import __version__
 from asperacentral.fasp import messages
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.fasp.management import Message, MessageType
-from asperacentral.openascp import farside, states
+from asperacentral.openascp import farside, sftp_plane, states
 from asperacentral.openascp.confined import confined
 from asperacentral.openascp.connection import Login, connect
 from asperacentral.openascp.console import Console
-from asperacentral.openascp.copying import CopyingPlane, CopyRules
 from asperacentral.openascp.exchange.channel import send_stream
 from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.half import Half
@@ -32,15 +31,15 @@ from asperacentral.openascp.exchange.sending import SendingHalf
 from asperacentral.openascp.exchange.terms import Terms
 from asperacentral.openascp.exchange_limits import not_by_exchange
 from asperacentral.openascp.failures import Failure, SessionFailure, shown
-from asperacentral.openascp.filesystem import FileSystem, LocalFileSystem
 from asperacentral.openascp.hostkeys import HostKeyCheck
 from asperacentral.openascp.link import ManagementLink
+from asperacentral.openascp.measuring import Measurement
 from asperacentral.openascp.options import LARGEST_RATE, Options, Secrets
 from asperacentral.openascp.pacing import Pacer
-from asperacentral.openascp.plan import Plan, PlannedFile, PlannedFolder, make_plan
+from asperacentral.openascp.plan import Plan, PlannedFile, PlannedFolder
 from asperacentral.openascp.scancounts import ScanCounts
-from asperacentral.openascp.sftp import SftpFileSystem, lost, open_sftp
-from asperacentral.openascp.sftp_limits import impossible
+from asperacentral.openascp.session_log import SessionLog
+from asperacentral.openascp.sftp import lost
 from asperacentral.openascp.states import State, Step
 from asperacentral.openascp.stats import Counters
 
@@ -68,8 +67,12 @@ class Session:
         self._identity = messages.Identity(options.session_id, options.user_str, secrets.cookie)
         self._direction = messages.SENDING if options.sending else messages.RECEIVING
         self._state = State.CONNECTING
-        self._rates = messages.Rates(options.target_rate, options.minimum_rate, options.policy)
-        self._pacer = Pacer(options.target_rate)
+        measured = options.target_share is not None  # until then: as fast as it goes
+        target_rate = LARGEST_RATE if measured else options.target_rate
+        self._rates = messages.Rates(target_rate, options.minimum_rate, options.policy)
+        self._pacer = Pacer(LARGEST_RATE if options.measure else options.target_rate)
+        self._log = SessionLog(options, secrets.cookie)
+        self._measurement = Measurement(time.monotonic) if options.measure else None
         self._counters = Counters(options.session_id)
         self._began = time.monotonic()
         self._negotiated: dict[str, messages.Value] = {}
@@ -123,8 +126,15 @@ class Session:
             step = Step.CANCELLED if failure.code is FaspCode.USER_CANCEL else Step.BROKEN
         self._advance(step)
         progress, tally = self._progress(), self._counters.tally()
+        self._log.ended(failure, progress, tally)
         if failure is None:
-            last = messages.done(self._identity, direction=self._direction, progress=progress, tally=tally)
+            last = messages.done(
+                self._identity,
+                direction=self._direction,
+                progress=progress,
+                tally=tally,
+                manifest=self._log.manifest_path,
+            )
             self._console.completed(progress, tally)
             log.info("session %s: done, %d bytes", self._identity.session_id, progress.transfer_bytes)
         else:
@@ -135,6 +145,7 @@ class Session:
                 description=str(failure),
                 progress=progress,
                 tally=tally,
+                manifest=self._log.manifest_path,
             )
             self._console.failed(failure.code, str(failure))
             log.error("session %s: error %d, %s", self._identity.session_id, failure.code, failure)
@@ -228,34 +239,9 @@ class Session:
 
     async def _copy(self, connection: asyncssh.SSHClientConnection) -> None:
         """Move all files by SFTP."""
-        options = self._options
-        if option := impossible(options):
-            raise SessionFailure(FaspCode.USAGE, f"{option}: not possible, the far side has SFTP only")
-        try:
-            client = await open_sftp(connection)
-        except (asyncssh.Error, OSError) as error:
-            raise SessionFailure(FaspCode.TRANSFER_ERROR, f"the far side has no SFTP: {error}") from error
+        client = await sftp_plane.start(connection, self._options)
         self._connected(connection, Transport="sftp", FallbackProtocol="sftp")
-        remote, local = SftpFileSystem(client), LocalFileSystem()
-        ends: tuple[FileSystem, FileSystem] = (local, remote) if options.sending else (remote, local)
-        try:
-            plan = await make_plan(
-                *ends,
-                options.sources,
-                options.destination,
-                create_path=options.create_path,
-                several=options.several,
-            )
-            self._planned(plan)
-            rules = CopyRules(
-                options.overwrite,
-                options.resume_level,
-                options.partial_tag.encode(),
-                options.partial_suffix.encode("utf-8", "surrogateescape"),
-            )
-            await CopyingPlane(*ends, self._pacer, rules).move(plan, self)
-        finally:
-            local.close()
+        await sftp_plane.move(client, self._options, self._secrets, self._pacer, self, self._planned)
 
     def _granted(self, welcome: Welcome) -> None:
         """The far side lets the session in, perhaps at lower rates."""
@@ -289,6 +275,8 @@ class Session:
             **transport,
         }
         self._advance(Step.CONNECTED)
+        local, peer = (str(self._negotiated[name]) for name in ("LocalIP", "RemoteAddress"))
+        self._log.began(local, peer, self._rates)
         for message in self._introduction():
             self._link.tell(message)
 
@@ -319,6 +307,7 @@ class Session:
 
     def resumed(self, file: PlannedFile, size: int, kept: int) -> None:
         """See HalfObserver."""
+        self._log.started(file, size, kept)
         self._link.tell(messages.start(self._identity, self._counters.started(file, size, kept)))
 
     def rates_asked(self, rates: Rates) -> None:
@@ -333,25 +322,42 @@ class Session:
 
     def started(self, file: PlannedFile, size: int) -> None:
         """See dataplane.Observer."""
+        self._log.started(file, size)
         self._link.tell(messages.start(self._identity, self._counters.started(file, size)))
 
     def moved(self, file: PlannedFile, count: int, contiguous: int) -> None:
         """See dataplane.Observer."""
         self._counters.moved(file, count, contiguous)
 
-    def finished(self, file: PlannedFile) -> None:
+    def finished(self, file: PlannedFile, checksum: str = "") -> None:
         """See dataplane.Observer."""
         state = self._counters.finished(file)
-        self._link.tell(messages.stop(self._identity, state, progress=self._progress()))
+        self._log.settled(file, "completed", state.size, checksum)
+        self._link.tell(
+            messages.stop(
+                self._identity,
+                state,
+                progress=self._progress(),
+                checksum=checksum or None,
+                checksum_type=self._options.checksum if checksum else None,
+            )
+        )
 
     def skipped(self, file: PlannedFile, size: int) -> None:
         """See dataplane.Observer."""
         state = self._counters.skip(file, size)
+        self._log.settled(file, "skipped", size)
         self._link.tell(messages.stop(self._identity, state, progress=self._progress()))
 
     def failed(self, file: PlannedFile, failure: Failure) -> None:
         """See dataplane.Observer."""
-        self._fail(self._counters.fail(file), failure)
+        state = self._counters.fail(file)
+        self._log.settled(file, "failed", state.size, failure=failure)
+        self._fail(state, failure)
+
+    def path_failed(self, path: bytes, failure: Failure) -> None:
+        """See dataplane.Observer."""
+        self._fail(messages.FileState(shown(path), 0), failure)
 
     def folder_failed(self, folder: PlannedFolder, failure: Failure) -> None:
         """See dataplane.Observer."""
@@ -404,6 +410,7 @@ class Session:
             return
         policy = messages.policy_of(message) or self._rates.policy
         rates = messages.Rates(min(target, LARGEST_RATE), min(minimum, LARGEST_RATE), policy)
+        self._measurement = None  # who asks for a rate wants that one
         self._take_rates(rates)
         if self._conversation is not None:
             self._conversation.send(Rates(rates.target_rate, rates.minimum_rate, rates.policy))
@@ -418,6 +425,7 @@ class Session:
         """Say each second how far it is, also when nothing moves."""
         while True:
             await asyncio.sleep(STATS_SECONDS)
+            self._measure()
             progress = self._progress()
             self._console.progress(progress, self._totals)
             if self._state not in states.ANNOUNCED:
@@ -428,6 +436,25 @@ class Session:
                 self._link.mention(
                     messages.stats(self._identity, file=file, progress=progress, rates=self._rates)
                 )
+
+    def _measure(self) -> None:
+        """Once it is known what the link carries, take the rates that are percentages of it."""
+        if self._measurement is None:
+            return
+        capacity = self._measurement.capacity(self._counters.transfer_bytes)
+        if capacity is None:
+            return
+        self._measurement = None
+        options = self._options
+        target, minimum = options.target_share, options.minimum_share
+        rates = messages.Rates(
+            target.of(capacity) if target else options.target_rate,
+            minimum.of(capacity) if minimum else options.minimum_rate,
+            self._rates.policy,
+        )
+        log.info("the link carries %d Kbps", capacity)
+        self._link.tell(messages.notification(self._identity, found={"BWMeasurement": capacity}))
+        self._take_rates(rates)
 
     def _progress(self) -> messages.Progress:
         return self._counters.progress(round((time.monotonic() - self._began) * 1_000_000))

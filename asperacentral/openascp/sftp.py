@@ -6,7 +6,7 @@ seconds and few error codes; where a server says no more than "failure", its dis
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
@@ -37,7 +37,7 @@ from asyncssh import Error as SSHError
 
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.failures import Failure, SessionFailure
-from asperacentral.openascp.filesystem import NANOSECONDS, Attributes, Kind, kind_of
+from asperacentral.openascp.filesystem import NANOSECONDS, Attributes, Changes, Kind, kind_of
 
 _T = TypeVar("_T")
 _SAFE_BLOCK = 32 * 1024
@@ -182,6 +182,50 @@ class SftpFileSystem:
                 raise Failure(FaspCode.ALREADY_EXISTS) from error
             raise failure(error, FaspCode.CANNOT_RENAME_PARTIAL) from error
 
+    async def read_link(self, path: bytes) -> bytes:
+        """See FileSystem."""
+        return _name(await _far(self._client.readlink(path), FaspCode.DISK_READ))
+
+    async def make_link(self, path: bytes, text: bytes) -> None:
+        """See FileSystem."""
+        await _far(self._client.symlink(text, path), FaspCode.DISK_WRITE)
+
+    async def remove_folder(self, path: bytes) -> bool:
+        """See FileSystem. SFTP has no word for a folder that is not empty: it is looked at."""
+        try:
+            await self._client.rmdir(path)
+        except _ABSENT:
+            return False
+        except _ERRORS as error:
+            problem = failure(error, FaspCode.DISK_WRITE)
+            if isinstance(problem, SessionFailure) or not await self.entries(path):
+                raise problem from error
+            return False
+        return True
+
+    async def change(self, path: bytes, changes: Changes) -> None:
+        """See FileSystem; times are set to whole seconds."""
+        await self.set_attributes(
+            changes, await self.attributes(path), lambda told: self._client.setstat(path, told)
+        )
+
+    async def set_attributes(
+        self, changes: Changes, found: Attributes | None, send: Callable[[SFTPAttrs], Awaitable[None]]
+    ) -> None:
+        """Send what of `changes` is not so already, given what was `found`: times and owners go in pairs."""
+        if found is None:
+            raise Failure(FaspCode.NO_SUCH_FILE)
+        told = SFTPAttrs()
+        if changes.modified is not None or changes.accessed is not None:
+            told.mtime = (found.modified if changes.modified is None else changes.modified) // NANOSECONDS
+            told.atime = (found.accessed if changes.accessed is None else changes.accessed) // NANOSECONDS
+        uid = found.uid if changes.uid is None else changes.uid
+        gid = found.gid if changes.gid is None else changes.gid
+        if (uid, gid) != (found.uid, found.gid):
+            await _far(send(SFTPAttrs(uid=uid, gid=gid)), FaspCode.NO_PERMS)
+        if told.mtime is not None:
+            await _far(send(told), FaspCode.DISK_WRITE)
+
     async def explained(self, path: bytes, error: Exception) -> Failure:
         """The failure of writing at `path`; a server's bare "failure" may have a full disk behind it."""
         problem = failure(error, FaspCode.DISK_WRITE)
@@ -224,6 +268,10 @@ class SftpFile:
         """See Reader and Writer."""
         return _attributes(await _far(self._file.stat(), FaspCode.STAT_FAILS))
 
+    async def change(self, changes: Changes) -> None:
+        """See Writer; times are set to whole seconds."""
+        await self._files.set_attributes(changes, await self.attributes(), self._file.setstat)
+
     async def close(self) -> None:
         """See Reader and Writer. Closing twice does nothing."""
         await _far(self._file.close(), FaspCode.DISK_WRITE)
@@ -238,4 +286,12 @@ def _attributes(found: SFTPAttrs) -> Attributes:
     mode = found.permissions
     kind = Kind.FILE if mode is None else kind_of(mode)
     modified = (found.mtime or 0) * NANOSECONDS + (found.mtime_ns or 0)
-    return Attributes(kind, found.size or 0, modified, bool((mode or 0) & 0o100))
+    return Attributes(
+        kind,
+        found.size or 0,
+        modified,
+        bool((mode or 0) & 0o100),
+        (found.atime or 0) * NANOSECONDS + (found.atime_ns or 0),
+        -1 if found.uid is None else found.uid,
+        -1 if found.gid is None else found.gid,
+    )

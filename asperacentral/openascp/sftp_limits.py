@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from asperacentral.openascp.files.afterwards import Afterwards
-from asperacentral.openascp.files.selection import TimeLimits
 from asperacentral.openascp.options import Options
 
 Asked = Callable[[Options], bool]
@@ -16,22 +14,10 @@ IMPOSSIBLE: tuple[tuple[str, Asked], ...] = (
     ("--keepalive", lambda options: options.keepalive),
     ("-C", lambda options: options.part != (1, 1)),
     ("-@", lambda options: options.byte_range != (0, 0)),
-    # Not yet carried out here.
-    ("-p and --preserve-...", lambda options: options.preserve.times or options.preserve.source_access_time),
-    ("--preserve-file-owner-uid and -gid", lambda options: options.preserve.uid or options.preserve.gid),
-    ("-E, -N and --exclude-...", lambda options: bool(options.rules) or options.limits != TimeLimits()),
-    ("--symbolic-links", lambda options: options.links != "follow"),
-    ("--skip-special-files", lambda options: options.skip_special),
-    ("--skip-dir-traversal-dupes", lambda options: options.skip_duplicates),
-    ("--src-base and --file-pair-list", lambda options: bool(options.placed)),
-    ("--delete-before-transfer", lambda options: options.delete_before),
-    ("options for after the transfer", lambda options: options.afterwards != Afterwards()),
-    ("--save-before-overwrite", lambda options: options.save),
-    ("--file-checksum", lambda options: options.checksum != "none"),
-    ("--file-manifest", lambda options: options.manifest != "none"),
-    ("--file-crypt", lambda options: bool(options.file_crypt)),
-    ("-w", lambda options: bool(options.measure)),
-    ("-g and -G", lambda options: bool(options.read_block or options.write_block)),
+    (
+        "--preserve-source-access-time",  # setting it would cut off the fractions of the time of last change
+        lambda options: options.preserve.source_access_time and not options.sending,
+    ),
 )
 
 

@@ -36,7 +36,7 @@ class Heard:
         self.moved_bytes += count
         self.contiguous.append(contiguous)
 
-    def finished(self, file: PlannedFile) -> None:
+    def finished(self, file: PlannedFile, checksum: str = "") -> None:
         self._note("finished", file)
 
     def skipped(self, file: PlannedFile, size: int) -> None:
@@ -45,6 +45,9 @@ class Heard:
     def failed(self, file: PlannedFile, failure: Failure) -> None:
         self._note("failed", file)
         self.codes.append(failure.code)
+
+    def path_failed(self, path: bytes, failure: Failure) -> None:
+        self.events.append(("path failed", Path(os.fsdecode(path)).name))
 
     def folder_failed(self, folder: PlannedFolder, failure: Failure) -> None:
         self.events.append(("folder failed", Path(os.fsdecode(folder.source)).name))
