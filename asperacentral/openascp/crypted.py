@@ -6,6 +6,7 @@ The plane that copies sees files of the other form and its size; any part of the
 from __future__ import annotations
 
 import asyncio
+import posixpath
 from dataclasses import replace
 
 from asyncssh import SFTPClient
@@ -53,7 +54,7 @@ class EncryptingLocalFiles(LocalFileSystem):
         """See FileSystem."""
         clear = await super().open(path)
         found = await clear.attributes()
-        identity = (path, b"%d" % found.size, b"%d" % found.modified)
+        identity = (posixpath.normpath(path), b"%d" % found.size, b"%d" % found.modified)
         header = Header(self._salt, filecrypt.file_id_of(self._salt, *identity))
         whole = await self.run(
             FaspCode.FILE_ENCRYPTION_ERROR, lambda: Encryption(header, self._passphrase, found.size)

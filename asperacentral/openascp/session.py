@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import asyncssh
 
@@ -35,11 +35,11 @@ from asperacentral.openascp.hostkeys import HostKeyCheck
 from asperacentral.openascp.link import ManagementLink
 from asperacentral.openascp.measuring import Measurement
 from asperacentral.openascp.options import LARGEST_RATE, Options, Secrets
+from asperacentral.openascp.outcome import verdict, while_connected
 from asperacentral.openascp.pacing import Pacer
 from asperacentral.openascp.plan import Plan, PlannedFile, PlannedFolder
 from asperacentral.openascp.scancounts import ScanCounts
 from asperacentral.openascp.session_log import SessionLog
-from asperacentral.openascp.sftp import lost
 from asperacentral.openascp.states import State, Step
 from asperacentral.openascp.stats import Counters
 
@@ -175,12 +175,12 @@ class Session:
         )
         connection = await connect(login, check)
         try:
-            await _while_connected(connection, self._move(connection))
+            await while_connected(connection, self._move(connection))
         finally:
             connection.close()
             await asyncio.wait({asyncio.ensure_future(connection.wait_closed())}, timeout=_CLOSE_SECONDS)
         if self._failures:
-            raise _verdict(self._failures, self._counters.passed + self._counters.skipped)
+            raise verdict(self._failures, self._counters.passed + self._counters.skipped)
 
     async def _move(self, connection: asyncssh.SSHClientConnection) -> None:
         """With openascp on the far side if it is there, else by SFTP."""
@@ -486,29 +486,3 @@ def _arguments(options: Options) -> list[Argument]:
         Argument(index, source, name, options.destination)
         for index, (source, name) in enumerate(zip(options.sources, names, strict=True))
     ]
-
-
-async def _while_connected(
-    connection: asyncssh.SSHClientConnection, work: Coroutine[None, None, None]
-) -> None:
-    """Do the work, unless the connection ends before."""
-    task = asyncio.ensure_future(work)
-    closed = asyncio.ensure_future(connection.wait_closed())
-    try:
-        await asyncio.wait({task, closed}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise lost(None)
-    finally:
-        closed.cancel()
-        task.cancel()
-        await asyncio.wait({task})
-    task.result()
-
-
-def _verdict(failures: list[Failure], succeeded: int) -> SessionFailure:
-    """How a session ends in which files failed: if all failed for one reason, with that reason."""
-    codes = {failure.code for failure in failures}
-    if not succeeded and len(codes) == 1:
-        return SessionFailure(failures[0].code, str(failures[0]))
-    code = FaspCode.SOME_FILE_ERRS
-    return SessionFailure(code, f"{code.meaning}: {len(failures)}, the first because: {failures[0]}")

@@ -156,7 +156,7 @@ class ServerSession:
     def moved(self, file: PlannedFile, count: int, contiguous: int) -> None:
         """See Observer."""
 
-    def finished(self, file: PlannedFile) -> None:
+    def finished(self, file: PlannedFile, checksum: str = "") -> None:
         """See Observer."""
         log.debug("finished %s", shown(file.source))
 
@@ -167,6 +167,10 @@ class ServerSession:
     def failed(self, file: PlannedFile, failure: Failure) -> None:
         """See Observer."""
         log.info("failed %s: %s", shown(file.source), failure)
+
+    def path_failed(self, path: bytes, failure: Failure) -> None:
+        """See Observer."""
+        log.info("failed %s: %s", shown(path), failure)
 
     def folder_failed(self, folder: PlannedFolder, failure: Failure) -> None:
         """See Observer."""
