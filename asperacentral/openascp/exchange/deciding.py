@@ -9,14 +9,16 @@ from __future__ import annotations
 import errno
 import posixpath
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp import names
 from asperacentral.openascp.confined import Files
-from asperacentral.openascp.exchange import partial
+from asperacentral.openascp.exchange import partial, resuming
+from asperacentral.openascp.exchange.checkpoint import BLOCK, Identity, extents_without
 from asperacentral.openascp.exchange.messages import DONE, FILE, FOLDER, SKIPPED, Argument, Entry
 from asperacentral.openascp.exchange.paths import joined
+from asperacentral.openascp.exchange.resuming import Leftover
 from asperacentral.openascp.exchange.terms import Terms
 from asperacentral.openascp.failures import Failure, SessionFailure, from_os_error
 from asperacentral.openascp.filesystem import Attributes, Kind, kind_of
@@ -27,13 +29,28 @@ Extents = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A file to be written: `missing` are the extents it lacks, `kept` bytes are there."""
+    """A file to be written: `missing` are the extents it lacks, the others are in `leftover`.
+
+    `identity` is set when the file is worth a checkpoint.
+    """
 
     entry: Entry
     place: bytes
     partial: bytes
+    checkpoint: bytes
+    identity: Identity | None
     missing: Extents
-    kept: int = 0
+    leftover: Leftover | None = None
+
+    @property
+    def kept(self) -> int:
+        """How many bytes are there already."""
+        return self.leftover.size if self.leftover is not None else 0
+
+    def resuming(self, leftover: Leftover) -> Target:
+        """The same, with what `leftover` has."""
+        missing = tuple(extents_without(leftover.present, self.entry.size))
+        return replace(self, missing=missing, leftover=leftover)
 
     @property
     def executable(self) -> bool:
@@ -59,7 +76,7 @@ class Decider:
     def __init__(self, files: Files, terms: Terms) -> None:
         self._files = files
         self._terms = terms
-        self._arguments: dict[int, bytes] = {}
+        self._arguments: dict[int, tuple[bytes, bytes]] = {}  # source and place
         self._fresh: set[bytes] = set()  # folders made by this session: nothing is in them
         self._taken: dict[bytes, str] | None = {} if terms.several else None
 
@@ -93,14 +110,14 @@ class Decider:
         place = self._files.named(argument.destination)
         if into and argument.name:
             place = joined(place, self._safe(argument.name))
-        self._arguments[argument.index] = place
+        self._arguments[argument.index] = argument.source, place
 
     def place(self, entry: Entry) -> bytes:
         """Where an entry is to be. Failure BAD_PATH, also for one of an argument that was not announced."""
-        top = self._arguments.get(entry.argument)
-        if top is None:
+        argument = self._arguments.get(entry.argument)
+        if argument is None:
             raise Failure(FaspCode.BAD_PATH, "an entry of no argument")
-        return joined(top, self._safe(entry.path)) if entry.path else top
+        return joined(argument[1], self._safe(entry.path)) if entry.path else argument[1]
 
     def decide(self, entry: Entry) -> Outcome:
         """What to do with an entry; folders are made at once."""
@@ -138,13 +155,49 @@ class Decider:
             raise Failure(FaspCode.NOT_REGULAR, "the destination is a special file")
         source = Attributes(Kind.FILE, entry.size, entry.modified)
         decision = decide(self._terms.overwrite, self._terms.resume_level, source, there)
+        target = self._target(entry, place)
         if decision is Decision.SKIP:
+            self.skip(target)
             return SKIPPED
         if posixpath.dirname(place) not in self._fresh:
             partial.remove(self._files, partial.other_name(place, self._terms))
-        missing = ((0, entry.size),) if entry.size else ()
-        target = Target(entry, place, partial.partial_name(place, self._terms), missing)
-        return target if decision is Decision.MOVE else Comparison(target, decision)
+        return self._resume(target) if decision is Decision.MOVE else Comparison(target, decision)
+
+    def _target(self, entry: Entry, place: bytes) -> Target:
+        terms = self._terms
+        identity = None
+        if terms.resume_level and entry.size > BLOCK:
+            source = joined(self._arguments[entry.argument][0], entry.path)
+            identity = Identity(entry.size, entry.modified, source, 0)
+        return Target(
+            entry,
+            place,
+            partial.partial_name(place, terms),
+            partial.checkpoint_name(place, terms),
+            identity,
+            ((0, entry.size),) if entry.size else (),
+        )
+
+    def different(self, target: Target) -> Outcome:
+        """A comparison found that the file has to be moved."""
+        try:
+            return self._resume(target)
+        except OSError as error:
+            return from_os_error(error, FaspCode.DISK_WRITE)
+        except Failure as failure:
+            return failure
+
+    def _resume(self, target: Target) -> Target:
+        """The target with what a former session left of it."""
+        if target.identity is None or posixpath.dirname(target.place) in self._fresh:
+            return target
+        found = resuming.find(self._files, target.partial, target.checkpoint, target.identity)
+        return target if found is None else target.resuming(found)
+
+    def skip(self, target: Target) -> None:
+        """The file is there as it should be; nor is anything left of a session that ended right after it was."""
+        if target.identity is not None:
+            partial.remove(self._files, target.checkpoint)
 
     def _attributes(self, place: bytes) -> Attributes | None:
         try:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from asperacentral.fasp.errors import FaspCode, known
 from asperacentral.openascp import overwrite
 from asperacentral.openascp.confined import Files
 from asperacentral.openascp.exchange.channel import ChannelSink
+from asperacentral.openascp.exchange.checkpoint import span
 from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.deciding import Comparison, Decider, Outcome, Target
+from asperacentral.openascp.exchange.digests import digests_at, digests_of
 from asperacentral.openascp.exchange.half import Half, HalfObserver
 from asperacentral.openascp.exchange.messages import (
     DONE,
@@ -37,12 +39,14 @@ from asperacentral.openascp.exchange.messages import (
     Written,
 )
 from asperacentral.openascp.exchange.scanning import shown_path
-from asperacentral.openascp.exchange.sending import DIGEST_SIZE, MOST_UNSETTLED, digests_of
+from asperacentral.openascp.exchange.sending import MOST_UNSETTLED
 from asperacentral.openascp.exchange.terms import Terms
 from asperacentral.openascp.exchange.writing import StreamWriter
 from asperacentral.openascp.failures import Failure, SessionFailure
 from asperacentral.openascp.plan import PlannedFile, PlannedFolder
 from asperacentral.openascp.scancounts import ScanCounts
+
+_T = TypeVar("_T")
 
 WINDOW = 64 * 1024 * 1024
 """Bytes of the stream laid out and not yet written."""
@@ -51,6 +55,9 @@ SLICE = 16 * 1024 * 1024
 MOST_WANTED = 4096
 """Files laid out and not yet settled."""
 BATCH = 256
+MOST_RANGES = 1024
+"""Blocks that are asked for at once."""
+SAMPLES = 16
 _TICK_SECONDS = 0.05
 _COMPARISONS = 4
 _ANSWER_SECONDS = 3600.0
@@ -90,6 +97,7 @@ class ReceivingHalf(Half):
         self._loop = asyncio.get_running_loop()
         self._files = files
         self._decider = Decider(files, terms)
+        self._level = terms.resume_level
         self._threads = ThreadPoolExecutor(1 + _COMPARISONS, thread_name_prefix="decide")
         self._writer = StreamWriter(files, self._woken, replace=terms.overwrite != "never")
         self._channel = ChannelSink(self._writer, conversation)
@@ -122,6 +130,9 @@ class ReceivingHalf(Half):
         self._writer.stop()
         await self._loop.run_in_executor(None, self._writer.join, _STOP_SECONDS)
         self._threads.shutdown(wait=False, cancel_futures=True)
+        for wanted in self._wanted:
+            if wanted.target.leftover is not None and not wanted.begun:
+                wanted.target.leftover.close()
 
     def hear(self, message: Message) -> None:
         """See conversation.Listener."""
@@ -224,11 +235,12 @@ class ReceivingHalf(Half):
         if entry.kind == FILE:
             self._files_open[entry.id] = PlannedFile(shown, place, entry.size, entry.id, entry.argument)
         if isinstance(outcome, Target):
-            self._wanted.append(_Wanted(outcome))
+            if outcome.leftover is not None and self._level > 1:
+                self._begin_comparison(self._verify(outcome))
+            else:
+                self._wanted.append(_Wanted(outcome))
         elif isinstance(outcome, Comparison):
-            task = asyncio.ensure_future(self._compare(outcome))
-            self._comparisons.add(task)
-            task.add_done_callback(self._compared)
+            self._begin_comparison(self._compare(outcome))
         elif isinstance(outcome, Failure):
             if entry.kind == FOLDER:
                 self.observer.folder_failed(PlannedFolder(shown, b""), outcome)
@@ -236,26 +248,59 @@ class ReceivingHalf(Half):
         else:
             self._settle(Settled(entry.id, outcome))
 
-    # Files that may be the same.
+    # Files and blocks that may be the same.
+
+    def _begin_comparison(self, comparison: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(comparison)
+        self._comparisons.add(task)
+        task.add_done_callback(self._compared)
 
     async def _compare(self, comparison: Comparison) -> None:
         """Ask for digests of the source and take those of what is here; equal files are skipped."""
         target = comparison.target
+        ranges = _ranges(comparison)
         async with self._comparing:
-            ranges = _ranges(comparison)
-            answer = self._answers[target.entry.id] = self._loop.create_future()
-            self.conversation.send(Ask(target.entry.id, ranges))
-            ours = await self._loop.run_in_executor(
-                self._threads, digests_of, self._files, target.place, ranges
-            )
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                theirs = await answer
-        if ours and ours == theirs and all(len(digest) == DIGEST_SIZE for digest in theirs):
-            self._settle(Settled(target.entry.id, SKIPPED))
-        else:
-            self._wanted.append(_Wanted(target))
+            theirs = asyncio.ensure_future(self._ask(target.entry.id, ranges))
+            ours = await self._in_thread(digests_of, self._files, target.place, ranges)
+            if ours and ours == await theirs:
+                await self._in_thread(self._decider.skip, target)
+                self._settle(Settled(target.entry.id, SKIPPED))
+            else:
+                self._decided(target.entry, await self._in_thread(self._decider.different, target))
         self._lay_out()
         self._flush()
+
+    async def _verify(self, target: Target) -> None:
+        """Compare what a former session left with the source: samples of it at level 2, all at level 3."""
+        leftover = target.leftover
+        assert leftover is not None  # noqa: S101 - only such targets come here
+        async with self._comparing:
+            indexes = leftover.present if self._level > 2 else samples(leftover.present)
+            wrong: set[int] = set()
+            for first in range(0, len(indexes), MOST_RANGES):
+                some = indexes[first : first + MOST_RANGES]
+                ranges = tuple(span(index, target.entry.size) for index in some)
+                theirs = asyncio.ensure_future(self._ask(target.entry.id, ranges))
+                ours = await self._in_thread(digests_at, leftover.descriptor, ranges)
+                wrong |= differing(some, ours, await theirs)
+            if wrong and self._level == 2:
+                wrong = set(
+                    leftover.present
+                )  # who has found one wrong block cannot trust those not looked at
+            await self._in_thread(leftover.forget, wrong)
+        self._wanted.append(_Wanted(target.resuming(leftover)))
+        self._lay_out()
+        self._flush()
+
+    async def _ask(self, file: int, ranges: tuple[tuple[int, int], ...]) -> tuple[bytes, ...]:
+        answer: asyncio.Future[tuple[bytes, ...]] = self._loop.create_future()
+        self._answers[file] = answer
+        self.conversation.send(Ask(file, ranges))
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            return await answer
+
+    async def _in_thread(self, function: Callable[..., _T], *arguments: Any) -> _T:
+        return await self._loop.run_in_executor(self._threads, function, *arguments)
 
     def _compared(self, task: asyncio.Task[None]) -> None:
         self._comparisons.discard(task)
@@ -360,6 +405,20 @@ class ReceivingHalf(Half):
             return
         if not self._unsettled and not self._settlements:
             self.finish()
+
+
+def samples(present: list[int]) -> list[int]:
+    """The first, the last and evenly spread ones."""
+    if len(present) <= SAMPLES:
+        return present
+    return [present[place * (len(present) - 1) // (SAMPLES - 1)] for place in range(SAMPLES)]
+
+
+def differing(indexes: list[int], ours: tuple[bytes, ...], theirs: tuple[bytes, ...]) -> set[int]:
+    """Which blocks differ; all when one side cannot tell."""
+    if not len(indexes) == len(ours) == len(theirs):
+        return set(indexes)
+    return {index for index, mine, other in zip(indexes, ours, theirs, strict=True) if mine != other}
 
 
 def _ranges(comparison: Comparison) -> tuple[tuple[int, int], ...]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import os
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -13,6 +11,7 @@ from typing import Any
 from asperacentral.fasp.errors import FaspCode, known
 from asperacentral.openascp.confined import Files
 from asperacentral.openascp.exchange.conversation import Conversation
+from asperacentral.openascp.exchange.digests import digests_of
 from asperacentral.openascp.exchange.half import Half, HalfObserver
 from asperacentral.openascp.exchange.layout import Layout
 from asperacentral.openascp.exchange.messages import (
@@ -43,8 +42,6 @@ from asperacentral.openascp.plan import PlannedFile, PlannedFolder
 
 MOST_UNSETTLED = 16_384
 """Entries announced and not yet settled: what bounds memory on both sides."""
-DIGEST_SIZE = 16
-_DIGEST_BLOCK = 1024 * 1024
 
 Plane = Callable[[StreamSource], Awaitable[None]]
 """Sends a stream to its end."""
@@ -241,29 +238,3 @@ class SendingHalf(Half):
                 self._threads, digests_of, self._files, place, ask.ranges
             )
         self.conversation.send(Digests(ask.id, digests))
-
-
-def digests_of(files: Files, place: bytes, ranges: tuple[tuple[int, int], ...]) -> tuple[bytes, ...]:
-    """A digest of each range of a file, BLAKE2b of 16 bytes; none at all when it cannot be read whole."""
-    try:
-        descriptor = files.open_file(place, os.O_RDONLY)
-    except OSError:
-        return ()
-    try:
-        return tuple(_digest(descriptor, offset, length) for offset, length in ranges)
-    except (OSError, EOFError):
-        return ()
-    finally:
-        os.close(descriptor)
-
-
-def _digest(descriptor: int, offset: int, length: int) -> bytes:
-    taken = hashlib.blake2b(digest_size=DIGEST_SIZE)
-    while length:
-        data = os.pread(descriptor, min(length, _DIGEST_BLOCK), offset)
-        if not data:
-            raise EOFError
-        taken.update(data)
-        offset += len(data)
-        length -= len(data)
-    return taken.digest()

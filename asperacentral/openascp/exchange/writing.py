@@ -11,7 +11,8 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 
 from asperacentral.fasp.errors import FaspCode, known
@@ -20,6 +21,7 @@ from asperacentral.openascp.exchange import partial
 from asperacentral.openascp.exchange.deciding import Target
 from asperacentral.openascp.exchange.layout import Contiguous, Layout, Piece
 from asperacentral.openascp.exchange.messages import DONE, FAILED, Need, Settled, Verdict
+from asperacentral.openascp.exchange.resuming import Notebook
 from asperacentral.openascp.failures import Failure, from_os_error
 
 _MOST_BUFFERS = 256
@@ -65,6 +67,7 @@ class _Incoming:
 
     target: Target
     descriptor: int = -1
+    notebook: Notebook | None = None
     due: int = 0
     contiguous: int = 0
     laid: bool = False
@@ -87,6 +90,7 @@ class StreamWriter:
         self._layout = Layout()
         self._contiguous = Contiguous()
         self._incoming: dict[int, _Incoming] = {}
+        self._syncs = ThreadPoolExecutor(1, thread_name_prefix="sync")
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
@@ -139,7 +143,8 @@ class StreamWriter:
             self._wake()
         finally:
             for incoming in list(self._incoming.values()):
-                self._clear_away(incoming)
+                self._leave(incoming)
+            self._syncs.shutdown(wait=False)
 
     def _work(self, item: _Item) -> bool:
         match item:
@@ -158,6 +163,10 @@ class StreamWriter:
         incoming = self._incoming.get(need.id)
         if incoming is None:
             incoming = self._incoming[need.id] = _Incoming(target)
+            if target.leftover is not None:
+                incoming.descriptor = target.leftover.descriptor
+                incoming.notebook = target.leftover.notebook
+                incoming.contiguous = target.missing[0][0] if target.missing else target.entry.size
         self._layout.append(need.id, need.extents)
         incoming.due += sum(length for _, length in need.extents)
         incoming.laid = need.last
@@ -214,6 +223,7 @@ class StreamWriter:
         try:
             self._open(incoming)
             _write_fully(incoming.descriptor, buffers, piece.offset)
+            self._note(incoming, piece)
         except OSError as error:
             self._fail(incoming, from_os_error(error, FaspCode.DISK_WRITE))
             return
@@ -237,7 +247,19 @@ class StreamWriter:
             return
         target = incoming.target
         incoming.descriptor = partial.claim(self._files, target.partial, executable=target.executable)
-        os.ftruncate(incoming.descriptor, 0)
+        found = os.fstat(incoming.descriptor)
+        if found.st_size or target.identity is not None:  # what was noted is void before the bytes are gone
+            partial.remove(self._files, target.checkpoint)
+            os.ftruncate(incoming.descriptor, 0)
+        if target.identity is not None:
+            identity = replace(target.identity, inode=found.st_ino)
+            incoming.notebook = Notebook.begin(self._files, target.checkpoint, identity)
+
+    def _note(self, incoming: _Incoming, piece: Piece) -> None:
+        if (notebook := incoming.notebook) is not None:
+            notebook.wrote(piece.offset, piece.length)
+            if notebook.is_due():
+                notebook.sync(incoming.descriptor, self._syncs)
 
     def _end_if_whole(self, incoming: _Incoming) -> None:
         if incoming.due or not incoming.laid or not incoming.sure:
@@ -265,6 +287,8 @@ class StreamWriter:
         if size != target.entry.size:
             raise Failure(FaspCode.DISK_WRITE, f"the destination has {size} bytes of {target.entry.size}")
         self._files.rename(target.partial, target.place, replace=self._replace)
+        if target.identity is not None:
+            partial.remove(self._files, target.checkpoint)
 
     def _fail(self, incoming: _Incoming, failure: Failure) -> None:
         """A file ends; what is still to come for it is dropped."""
@@ -278,15 +302,25 @@ class StreamWriter:
         if incoming.laid and not incoming.due:
             self._incoming.pop(file, None)
 
+    def _leave(self, incoming: _Incoming) -> None:
+        """The session ends before the file does: what a next one can use is kept."""
+        if incoming.notebook is not None and incoming.notebook.holds_blocks:
+            self._close(incoming)
+        else:
+            self._clear_away(incoming)
+
     def _clear_away(self, incoming: _Incoming) -> None:
-        opened = incoming.descriptor >= 0
         with contextlib.suppress(OSError):
-            if opened:  # removed under its lock: a successor that waits for it makes its own
-                partial.remove(self._files, incoming.target.partial)
+            if (
+                incoming.descriptor >= 0
+            ):  # removed under its lock: a successor that waits for it makes its own
+                partial.remove(self._files, incoming.target.checkpoint, incoming.target.partial)
             self._close(incoming)
 
     @staticmethod
     def _close(incoming: _Incoming) -> None:
+        if incoming.notebook is not None:
+            incoming.notebook.close()
         descriptor, incoming.descriptor = incoming.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
