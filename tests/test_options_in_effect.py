@@ -43,7 +43,7 @@ SEEN: dict[str, str] = {
     "db_synchronous": "tests.test_options:"
     "test_the_disk_is_waited_for_as_the_option_says_but_always_for_what_is_acknowledged",
     "db_journal": "tests.test_options:test_the_journal_is_kept_as_the_option_says",
-    "validation_timeout": "tests.central.test_validation:test_a_silent_validator_loses_its_files",
+    "validation_timeout": "tests.e2e.test_validation:test_two_validators_share_the_files_and_those_of_a_silent_one",
     "post_transfer_validation": "tests.e2e.test_options:"
     "test_whole_files_wait_for_a_validator_if_the_option_says_so",
     "level": "tests.test_cli:test_the_level_of_the_configuration_counts_without_d",

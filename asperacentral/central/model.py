@@ -93,6 +93,12 @@ class SessionRecord:
     fragments: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
     templates: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
+    @property
+    def network_efficiency(self) -> float:
+        """The share of the bytes sent that were not lost on the way; 0 before anything was sent."""
+        sent = self.bytes_transferred + self.bytes_lost
+        return round(self.bytes_transferred / sent, 4) if sent else 0.0
+
     def touched(self, change: int) -> None:
         """Note that the record changed as number `change` of the stream; renderings made before are void."""
         self.change = change

@@ -17,7 +17,7 @@ from asperacentral import __version__
 from asperacentral.fasp import messages
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.fasp.management import Message, MessageType
-from asperacentral.openascp import farside, sftp_plane, states
+from asperacentral.openascp import farside, network, sftp_plane, states
 from asperacentral.openascp.confined import confined
 from asperacentral.openascp.connection import Login, connect
 from asperacentral.openascp.console import Console
@@ -78,6 +78,8 @@ class Session:
         self._negotiated: dict[str, messages.Value] = {}
         self._totals: dict[str, messages.Value] = {}
         self._failures: list[Failure] = []
+        self._connection: asyncssh.SSHClientConnection | None = None
+        self._delay = 0
         self._cancelled = asyncio.Event()
         self._conversation: Conversation | None = None
         self._link = ManagementLink(
@@ -259,9 +261,9 @@ class Session:
     def _connected(self, connection: asyncssh.SSHClientConnection, **transport: str) -> None:
         options = self._options
         self._negotiated = {
-            "Cipher": _shown_cipher(options),
+            "Cipher": network.cipher(connection, sending=options.sending),
             "Destination": shown(options.destination),
-            "Encryption": options.cipher != "none",
+            "Encryption": True,
             "Host": options.host,
             "LocalIP": str(connection.get_extra_info("sockname")[0]),
             "Port": options.udp_port,
@@ -274,6 +276,7 @@ class Session:
             "User": options.user,
             **transport,
         }
+        self._connection = connection
         self._advance(Step.CONNECTED)
         local, peer = (str(self._negotiated[name]) for name in ("LocalIP", "RemoteAddress"))
         self._log.began(local, peer, self._rates)
@@ -457,7 +460,10 @@ class Session:
         self._take_rates(rates)
 
     def _progress(self) -> messages.Progress:
-        return self._counters.progress(round((time.monotonic() - self._began) * 1_000_000))
+        elapsed = round((time.monotonic() - self._began) * 1_000_000)
+        if self._connection is not None:
+            self._delay = network.round_trip(self._connection) or self._delay
+        return self._counters.progress(elapsed, self._delay)
 
 
 def _terms(options: Options) -> Terms:

@@ -87,11 +87,14 @@ class Counters:
                 moving.told = moving.written
         return states
 
-    def progress(self, elapsed: int) -> Progress:
-        """The session so far; `elapsed` is microseconds."""
+    def progress(self, elapsed: int, delay: int = 0) -> Progress:
+        """The session so far; `elapsed` is microseconds, `delay` milliseconds of a round trip."""
         moving = sum(file.kept + file.written for file in self._moving.values())
         return Progress(
-            transfer_bytes=self.transfer_bytes, file_bytes=self._delivered + moving, elapsed=elapsed
+            transfer_bytes=self.transfer_bytes,
+            file_bytes=self._delivered + moving,
+            delay=delay,
+            elapsed=elapsed,
         )
 
     def tally(self) -> Tally:

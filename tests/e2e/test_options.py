@@ -127,6 +127,7 @@ def test_an_order_may_hand_over_raw_options_where_the_option_allows_it(node: Far
 
 TALKER = """#!{python}
 import sys
+import time
 sys.path.insert(0, {root!r})
 from asperacentral.fasp import messages
 from asperacentral.fasp.management import MessageType
@@ -138,6 +139,8 @@ speaker.start()
 skipped = FileState("/out/skipped", 5)
 speaker.say(messages.report(MessageType.SKIP, speaker.who, skipped.fields()))
 speaker.say(messages.fileerror(speaker.who, FileState("/out/failed", 5), code=4, description="no such file"))
+while not speaker.end_file.exists():
+    time.sleep(0.02)
 speaker.say(speaker.closing())
 """
 
@@ -151,7 +154,10 @@ def test_skipped_and_failed_files_are_recorded_as_the_options_say(node: FarSide,
     def push(name: str, options: dict[str, str]) -> list[str]:
         with LocalDaemon(tmp_path / name, options=options, more=more) as daemon:
             site = Site(daemon)
-            job = site.client.submit(order(node, "Push", ["/out"], "/in"))
+            end = tmp_path / f"end of {name}"
+            job = site.client.submit(order(node, "Push", ["/out"], str(end)))
+            until(lambda: [view for view in site.sessions(job) if view.files_failed])
+            end.touch()
             (session,) = site.finish(job)
             assert session.status == "completed"
             return recorded(site, job)

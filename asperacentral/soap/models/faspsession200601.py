@@ -169,10 +169,10 @@ class FileStatisticsType(Type):
 
 
 class NetworkStatisticsType(Type):
-    """The network; efficiency is not measured."""
+    """The network: milliseconds of a round trip, and the share of bytes that were not lost."""
 
     Delay = one(UnsignedInt, "network_delay")
-    Efficiency = one(Float, None)
+    Efficiency = one(Float, "network_efficiency")
 
 
 class StatisticsType(Type):
