@@ -85,17 +85,20 @@ class ByOwnership:
         """Nothing."""
         return {}
 
-    def admits(self, session: Claimed, message: Message, connection: Claimant) -> bool:
+    def admits(self, session: Claimed, message: Message, connection: Claimant) -> bool | None:
         """Whether the session's process holds the connection; yes where this cannot be seen.
 
-        A process that said what it had to say and is gone already is believed if nobody spoke for it before.
+        A process that said what it had to say and is gone already is believed if nobody spoke for it before. While
+        it is still going the answer is None: ask again when it has gone.
         """
         inode, pid = connection.socket, session.process.pid
         if inode is None or pid is None:
             log.debug("session %s: whose connection it is cannot be seen", session.user_str)
             return True
         if inode == ownership.ORPHAN:
-            return not session.heard_any and session.process.poll() is not None
+            if session.heard_any:
+                return False
+            return True if session.process.poll() is not None else None
         return ownership.holds(pid, inode) is not False
 
 

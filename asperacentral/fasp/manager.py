@@ -40,6 +40,8 @@ __all__ = ["LaunchError", "Program", "SessionEnding", "SessionListener", "Sessio
 
 LOOK_EVERY = 0.25
 """Seconds between two looks at all sessions."""
+MOST_LAST_WORDS = 1000
+"""Messages kept of connections that were closed before it was seen whose they were."""
 ABSENCE = 5.0
 """Seconds without a look after which the manager itself must have stood still (a suspended machine)."""
 
@@ -81,6 +83,7 @@ class SessionManager:
         self._sessions: dict[str, ManagedSession] = {}
         self._by_session_id: dict[str, ManagedSession] = {}
         self._given_up: set[str] = set()
+        self._last_words: list[tuple[ManagedSession, Message, ManagementConnection]] = []
         self._foreign = ForeignSessions(lambda name: name in self._sessions)
         self._next_look: DelayedCall | None = None
         self._looked_at = 0.0
@@ -186,8 +189,10 @@ class SessionManager:
         if session is None:
             self._hear_stranger(message, connection)
             return
-        if session.user_str not in connection.vouched and not self._admit(session, message, connection):
-            return
+        if session.user_str in connection.vouched or self._admit(session, message, connection):
+            self._hear_of(session, message, connection)
+
+    def _hear_of(self, session: ManagedSession, message: Message, connection: ManagementConnection) -> None:
         if session.hear(message, connection, self._reactor.seconds()):
             if session.session_id:
                 self._by_session_id[session.session_id] = session
@@ -195,9 +200,13 @@ class SessionManager:
 
     def _admit(self, session: ManagedSession, message: Message, connection: ManagementConnection) -> bool:
         """Find out once for each connection and session whether the one may speak for the other."""
-        if self._admission.admits(session, message, connection):
+        admitted = self._admission.admits(session, message, connection)
+        if admitted:
             connection.vouch(session.user_str)
             return True
+        if admitted is None and len(self._last_words) < MOST_LAST_WORDS:
+            self._last_words.append((session, message, connection))
+            return False
         log.warning(
             "session %s: %s from port %d, which is not its process; ignored, and the connection closed",
             session.user_str,
@@ -206,6 +215,14 @@ class SessionManager:
         )
         connection.refuse()
         return False
+
+    def _hear_last_words(self, session: ManagedSession) -> None:
+        """Of a connection that was closed before it was seen whose it was: its process may have ended meanwhile."""
+        words = [each for each in self._last_words if each[0] is session]
+        self._last_words = [each for each in self._last_words if each[0] is not session]
+        for _, message, connection in words:
+            if not connection.refused:
+                self.hear(message, connection)
 
     def lose(self, connection: ManagementConnection) -> None:
         """A connection is closed."""
@@ -289,12 +306,15 @@ class SessionManager:
                 return
 
     def _look_at(self, session: ManagedSession, now: float) -> None:
+        if self._last_words:
+            self._hear_last_words(session)
         ending = session.look(now)
         if ending is not None:
             self._end(session, ending)
 
     def _end(self, session: ManagedSession, ending: SessionEnding) -> None:
         del self._sessions[session.user_str]
+        self._last_words = [each for each in self._last_words if each[0] is not session]
         if session.session_id:
             self._by_session_id.pop(session.session_id, None)
         if ending.exit_status is None and ending.signal is None:

@@ -10,17 +10,20 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from twisted.internet.task import Clock
 
 from asperacentral.fasp import listener, messages, ownership, proof
+from asperacentral.fasp.admission import ByOwnership
 from asperacentral.fasp.keyfile import KeyFileError, read_or_make
 from asperacentral.fasp.listener import ManagementConnection, Strangers
-from asperacentral.fasp.management import Message, encode
+from asperacentral.fasp.management import Message, MessageType, encode
 from asperacentral.fasp.manager import Program
 from asperacentral.fasp.messages import FileState, Identity, Progress, Rates, Tally
+from asperacentral.fasp.processes import ProcessEnd
 from asperacentral.fasp.reactor import ManagerReactor
 from tests.fasp.test_manager import FORKED, LICENSED, House
 
@@ -321,3 +324,17 @@ def test_the_owner_of_a_connection_is_found() -> None:
             for process in (owner, wrapper, stranger):
                 process.kill() if process is stranger else process.communicate()
                 process.wait()
+
+
+@pytest.mark.parametrize(
+    ("ended", "heard_any", "believed"),
+    [(True, False, True), (False, False, None), (True, True, False), (False, True, False)],
+)
+def test_last_words_are_believed_of_a_process_that_is_gone(
+    ended: bool, heard_any: bool, believed: bool | None
+) -> None:
+    process = SimpleNamespace(pid=1, poll=lambda: ProcessEnd(0) if ended else None)
+    session = SimpleNamespace(user_str="a", process=process, heard_any=heard_any)
+    connection = SimpleNamespace(socket=ownership.ORPHAN)
+    word = Message(MessageType.DONE)
+    assert ByOwnership().admits(cast(Any, session), word, cast(Any, connection)) is believed
