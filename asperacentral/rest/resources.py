@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Generator
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -22,7 +23,7 @@ from asperacentral.waiting import deferred
 from asperacentral.web.exchange import NO_CONTENT, Exchange, LateError, Reply
 from asperacentral.web.resources import printable
 from asperacentral.web.server import LimitedRequest
-from asperacentral.web.slices import in_slices
+from asperacentral.web.slicing import in_slices
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class _Exchange(Exchange):
         return answered.addCallback(self._made).addCallback(_reply)
 
     def _made(self, pieces: Pieces) -> Deferred[list[bytes]]:
-        return in_slices(pieces, self.request.channel.site.clock)
+        return in_slices(_one_by_one(pieces), self.request.channel.site.clock)
 
     def _call(self) -> Call:
         path = self._path[:-1] if self._path[-1:] == [""] else self._path
@@ -96,6 +97,14 @@ class _Exchange(Exchange):
     def shown(self, data: bytes, *, sent: bool) -> str:
         """The body: nothing in it is secret."""
         return data.decode("utf-8", "backslashreplace")
+
+
+def _one_by_one(pieces: Pieces) -> Generator[None, None, list[bytes]]:
+    made: list[bytes] = []
+    for piece in pieces:
+        made.append(piece)
+        yield
+    return made
 
 
 def _reply(pieces: list[bytes]) -> Reply:

@@ -25,10 +25,10 @@ from asperacentral.soap.masking import loggable
 from asperacentral.soap.names import FASPSESSION_200911, local_name, namespace_of
 from asperacentral.soap.schema import ContractSchema
 from asperacentral.soap.service import Dispatcher, Endpoint
-from asperacentral.soap.slicing import in_slices
 from asperacentral.web.exchange import Exchange, LateError, Reply
 from asperacentral.web.resources import PlainStatus, printable, send
 from asperacentral.web.server import LimitedRequest
+from asperacentral.web.slicing import in_slices
 
 log = logging.getLogger(__name__)
 

@@ -25,10 +25,10 @@ from asperacentral.soap.faults import CLIENT, SERVER, SoapFault, envelope, fault
 from asperacentral.soap.fields import Model
 from asperacentral.soap.names import local_name, namespace_of
 from asperacentral.soap.protocol import ContractProtocol
-from asperacentral.soap.slicing import Scheduler, in_slices
 from asperacentral.soap.spyne_names import Application, MethodContext, ServerBase, rpc
 from asperacentral.soap.writer import compile_message
 from asperacentral.waiting import deferred
+from asperacentral.web.slicing import Scheduler, in_slices
 
 log = logging.getLogger(__name__)
 

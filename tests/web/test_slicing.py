@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 import pytest
 from twisted.python.failure import Failure
 
-from asperacentral.soap.slicing import SLICE, in_slices
+from asperacentral.web.slicing import SLICE, in_slices
 
 
 class Turns:
