@@ -18,6 +18,8 @@ SECRET_VARIABLES = ("ASPERA_SCP_PASS", "ASPERA_SCP_TOKEN", "ASPERA_SCP_COOKIE")
 MODES = ("send", "recv")
 KEEPALIVE = "--keepalive"
 """The option of a persistent session, whose sources come over the management connection."""
+PAIR_LIST = "--file-pair-list"
+"""The option that names a file with sources and their places below the destination."""
 HOST_KEY_POLICIES = ("tofu", "strict", "any")
 
 
@@ -92,6 +94,11 @@ def _path(path: str) -> str:
     return f"./{path}" if path.startswith("-") else path
 
 
+def _has_other_sources(order: JobOrder) -> bool:
+    """Whether sources come from a list, or later."""
+    return any(option == KEEPALIVE or option.startswith(f"{PAIR_LIST}=") for option in order.raw_options)
+
+
 def _check(order: JobOrder) -> None:
     if order.mode not in MODES:
         raise LaunchError(f"mode {order.mode!r} is neither send nor recv")
@@ -99,8 +106,8 @@ def _check(order: JobOrder) -> None:
         raise LaunchError(f"{order.user_str!r} cannot name a session")
     if not order.host:
         raise LaunchError("the order names no remote host")
-    if not all(order.sources) or bool(order.sources) == (KEEPALIVE in order.raw_options):
-        raise LaunchError("the order names no source, or an empty one, or is persistent and names one")
+    if not all(order.sources) or bool(order.sources) == _has_other_sources(order):
+        raise LaunchError("the order names no source, or an empty one, or has sources of two kinds")
     if not order.destination:
         raise LaunchError("the order names no destination")
     if not 0 <= order.resume_level < len(RESUME_LEVELS):

@@ -10,6 +10,7 @@ import contextlib
 import getpass
 import logging
 import os
+import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
@@ -70,6 +71,7 @@ class JobRunner:
         host_key_policy: str,
     ) -> None:
         self._reactor = reactor
+        self._folder = folder
         self.sessions = SessionManager(
             reactor,
             self,
@@ -103,12 +105,20 @@ class JobRunner:
         """Start a job and return its id. LaunchError when it cannot be started."""
         if order.job_id in self.running:
             raise LaunchError(f"job {order.job_id} exists already")
-        running = _Running(Job(order), listener, raw)
+        running = _Running(Job(order, self._pair_list(order)), listener, raw)
         session = running.job.begin()
         self.sessions.launch_job(session)
         self.running[order.job_id] = running
         self._by_session[session.user_str] = running
         return order.job_id
+
+    def _pair_list(self, order: JobOrder) -> str:
+        """The file with the order's pairs; empty without."""
+        if not order.names:
+            return ""
+        path = self._folder / f"{uuid.uuid4()}.pairs"
+        path.write_bytes(os.fsencode(order.pairs))
+        return str(path)
 
     def find(self, job_id: str) -> _Running:
         """The job. UnknownJobError."""

@@ -79,9 +79,11 @@ class JobResult:
 class Job:
     """The rules of one job."""
 
-    def __init__(self, order: JobOrder) -> None:
+    def __init__(self, order: JobOrder, pairs: str = "") -> None:
+        """`pairs` is the file with the order's pairs, if it has any."""
         how = order.parameters
         self.order = order
+        self._pairs = pairs
         self.state = JobState.SUBMITTED
         self.attempts = 0
         self.user_str = ""
@@ -123,7 +125,7 @@ class Job:
             "minimum_rate": self.rates.minimum_rate,
             "policy": self.rates.policy,
         }
-        return replace(self.order.session(self.user_str), **values)  # type: ignore[arg-type]
+        return replace(self.order.session(self.user_str, self._pairs), **values)  # type: ignore[arg-type]
 
     def hear(self, message: Message) -> TransferEvent | None:
         """Take what its session says; the event it makes, if any."""

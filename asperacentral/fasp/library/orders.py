@@ -6,7 +6,7 @@ import os
 import uuid
 from dataclasses import dataclass, field
 
-from asperacentral.fasp.command_line import KEEPALIVE
+from asperacentral.fasp.command_line import KEEPALIVE, PAIR_LIST
 from asperacentral.fasp.library.retry import RetryPolicy
 from asperacentral.fasp.messages import POLICIES
 from asperacentral.fasp.order import RESUME_LEVELS
@@ -109,7 +109,8 @@ class JobOrder:
     """Move the paths of `source` to the one path of `destination`, of which exactly one is remote.
 
     The destination follows cp's rules: a directory if it is one, if `create_path`, or if there are several sources.
-    OrderError when the two do not make an order.
+    With `names`, it is a directory, and each source gets the path below it that is given in the same place. OrderError
+    when all this makes no order.
     """
 
     source: Location
@@ -117,6 +118,7 @@ class JobOrder:
     parameters: TransferParameters = TransferParameters()
     retry: RetryPolicy = RetryPolicy()
     job_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check it."""
@@ -128,20 +130,33 @@ class JobOrder:
             raise OrderError("a persistent job gets its sources later; every other one needs a source")
         if not self.job_id or len(self.job_id.splitlines()) > 1:
             raise OrderError("the job's id must be one line")
+        if self.names and len(self.names) != len(self.source.paths):
+            raise OrderError("either every source has a name, or none")
+        if self.names and any("\n" in path for path in (*self.names, *self.source.paths)):
+            raise OrderError("sources that are given names, and their names, must not hold line breaks")
 
     @property
     def remote(self) -> Location:
         """The location on the other machine."""
         return self.source if self.source.is_remote else self.destination
 
-    def session(self, user_str: str) -> SessionOrder:
-        """The order of one session for this job."""
+    @property
+    def pairs(self) -> str:
+        """The list of sources and their names, as a transfer process reads it; empty when there are no names."""
+        pairs = zip(self.source.paths, self.names, strict=True) if self.names else ()
+        return "".join(f"{source}\n{name}\n" for source, name in pairs)
+
+    def session(self, user_str: str, pairs: str = "") -> SessionOrder:
+        """The order of one session for this job; `pairs` is the file that holds its `pairs`, if it has names."""
         how, far = self.parameters, self.remote
+        options = [KEEPALIVE] if how.persistent else []
+        if self.names:
+            options.append(f"{PAIR_LIST}={pairs}")
         return SessionOrder(
             user_str=user_str,
             mode="recv" if self.source.is_remote else "send",
             host=far.host,
-            sources=self.source.paths,
+            sources=() if self.names else self.source.paths,
             destination=self.destination.paths[0],
             port=far.port,
             user=far.user,
@@ -161,5 +176,5 @@ class JobOrder:
             host_key_fingerprint=far.host_key_fingerprint,
             precalculate=how.precalculate and not how.persistent,
             partial_suffix=how.partial_suffix,
-            raw_options=(*((KEEPALIVE,) if how.persistent else ()), *how.more_options),
+            raw_options=(*options, *how.more_options),
         )
