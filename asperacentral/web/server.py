@@ -24,6 +24,8 @@ from twisted.web import server
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 
+from asperacentral.web.origin import is_own
+
 log = logging.getLogger(__name__)
 
 LINGER = 2.0
@@ -44,16 +46,19 @@ class LimitedRequest(server.Request):
     _refused = False
 
     def gotLength(self, length: int | None) -> None:
-        """Refuse a body declared too long before it comes."""
+        """Refuse a body declared too long before it comes, and what a page of somebody else sends."""
         self.content = BytesIO()
-        if length is not None and length > self.channel.site.max_body:
-            self._refuse()
+        origin = self.getHeader(b"origin")
+        if origin is not None and not is_own(_text(origin), _text(self.getHeader(b"host") or b"")):
+            self._refuse(b"403 Forbidden", f"a request from a page of {_text(origin)[:100]!r}")
+        elif length is not None and length > self.channel.site.max_body:
+            self._refuse_size()
 
     def handleContentChunk(self, data: bytes) -> None:
         """Keep a piece of the body, or refuse it all once it is too long."""
         self._received += len(data)
         if not self._refused and self._received > self.channel.site.max_body:
-            self._refuse()
+            self._refuse_size()
         if not self._refused:
             super().handleContentChunk(data)
 
@@ -68,14 +73,19 @@ class LimitedRequest(server.Request):
         self.requestHeaders.removeHeader(b"content-type")
         super().requestReceived(command, path, version)
 
-    def _refuse(self) -> None:
+    def _refuse_size(self) -> None:
+        self._refuse(b"413 Content Too Large", f"a body of more than {self.channel.site.max_body} bytes")
+
+    def _refuse(self, status: bytes, what: str) -> None:
         self._refused = True
         self.content = BytesIO()
         self.requestHeaders.removeHeader(b"expect")
-        log.info(
-            "refused a body of more than %d bytes from %s", self.channel.site.max_body, self.channel.peer
-        )
-        self.channel.refuse(b"413 Content Too Large")
+        log.info("refused %s from %s", what, self.channel.peer)
+        self.channel.refuse(status)
+
+
+def _text(header: bytes) -> str:
+    return header.decode("latin-1")
 
 
 class LimitedChannel(HTTPChannel):

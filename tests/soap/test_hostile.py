@@ -212,6 +212,7 @@ REFUSED: dict[str, tuple[bytes, int]] = {
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + (b"8000\r\n" + b"x" * 0x8000 + b"\r\n") * 64,
         413,
     ),
+    "a page of somebody else": (HEAD + b"Origin: http://evil.example\r\nContent-Length: 1\r\n\r\nx", 403),
     "bad chunks": (HEAD + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\nxx", 400),
     "a chunk of negative length": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n-1\r\nxx", 400),
     "two lengths": (HEAD + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc", 400),

@@ -1,0 +1,28 @@
+"""Whose page a browser's request comes from: pages of others may not use the daemon through a browser on its machine.
+
+A browser names the page's origin in each POST; programs name none. Pure.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+
+def is_own(origin: str, host: str) -> bool:
+    """Whether a page of `origin` (the header's value) came from the server that the request calls `host`.
+
+    A name that is not this machine's own is not trusted, since whoever owns it could lead it here.
+    """
+    return origin.partition("://")[2].lower() == host.lower() and _is_of_this_machine(host)
+
+
+def _is_of_this_machine(host: str) -> bool:
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    if name.lower() in ("localhost", socket.gethostname().lower()):
+        return True
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
