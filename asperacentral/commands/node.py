@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import getpass
 import logging
 import os
@@ -11,6 +12,8 @@ import signal
 import sys
 from pathlib import Path
 
+from asperacentral import config
+from asperacentral.config import ConfigError
 from asperacentral.node import (
     Node,
     NodeSettings,
@@ -23,6 +26,7 @@ from asperacentral.node import (
 from asperacentral.node import hash_password as make_hash
 from asperacentral.node.hostkey import HostKeyError
 from asperacentral.node.passwords import PasswordError
+from asperacentral.openascp.incoming import RUN_DIRECTORY
 
 HELP = "an SSH server of its own for the far side of transfers"
 
@@ -96,6 +100,10 @@ def run(args: argparse.Namespace) -> int:
             address=args.address,
             port=args.port,
         )
+        with contextlib.suppress(
+            ConfigError
+        ):  # without it no daemon is told, and no transfer is worse for it
+            os.environ.setdefault(RUN_DIRECTORY, str(config.load(None, os.environ).run_directory))
         logging.getLogger("asyncssh").setLevel(logging.WARNING)
         asyncio.run(_serve(settings, args.port_file))
     except (_CannotStart, UsersFileError, HostKeyError, PasswordError) as problem:

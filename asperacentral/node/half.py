@@ -107,7 +107,7 @@ class ServerHalf(asyncio.Protocol):
                     stdout=theirs.fileno(),
                     stderr=subprocess.DEVNULL,
                     pass_fds=[descriptor],
-                    env={**os.environ, **variables},
+                    env={**os.environ, **variables, "SSH_CONNECTION": _ends_of(channel)},
                     start_new_session=True,
                 )
         except (OSError, HandoverError) as error:
@@ -135,3 +135,9 @@ class ServerHalf(asyncio.Protocol):
         except asyncio.CancelledError:
             process.kill()
             raise
+
+
+def _ends_of(channel: asyncssh.SSHServerChannel[bytes]) -> str:
+    """Both ends of the connection, as sshd tells its programs."""
+    there, here = (channel.get_extra_info(name, ("", 0)) for name in ("peername", "sockname"))
+    return f"{there[0]} {there[1]} {here[0]} {here[1]}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.names import BadPathError
@@ -49,6 +50,15 @@ def from_os_error(error: OSError, otherwise: FaspCode) -> Failure:
     code = _BY_ERRNO.get(error.errno or 0, otherwise)
     reason = os.strerror(error.errno) if error.errno else str(error)
     return Failure(code, f"{code.meaning}: {reason}")
+
+
+def verdict(failures: Sequence[Failure], succeeded: int) -> SessionFailure:
+    """How a session ends in which files failed: if all failed for one reason, with that reason."""
+    codes = {failure.code for failure in failures}
+    if not succeeded and len(codes) == 1:
+        return SessionFailure(failures[0].code, str(failures[0]))
+    code = FaspCode.SOME_FILE_ERRS
+    return SessionFailure(code, f"{code.meaning}: {len(failures)}, the first because: {failures[0]}")
 
 
 def shown(path: bytes) -> str:

@@ -54,6 +54,7 @@ class ManagementLink:
         port_file: Path | None = None,
         patience: float = PATIENCE_SECONDS,
         key: str = "",
+        first_patience: float = FIRST_PATIENCE_SECONDS,
     ) -> None:
         self._greeting = greeting
         self._command = command
@@ -62,6 +63,7 @@ class ManagementLink:
         self._key = key
         self._expected = ""  # the proof that the manager still owes
         self._again = False
+        self._first_patience = first_patience
         self._waiting: deque[bytes] = deque()
         self._recent: deque[tuple[float, bytes]] = deque()
         self._writer: asyncio.StreamWriter | None = None
@@ -86,7 +88,7 @@ class ManagementLink:
 
     async def _wait_for_manager(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         try:
-            async with asyncio.timeout(FIRST_PATIENCE_SECONDS):
+            async with asyncio.timeout(self._first_patience):
                 return await self._redial()
         except TimeoutError:
             return None

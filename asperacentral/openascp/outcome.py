@@ -1,4 +1,4 @@
-"""How the work of a session ends: with its connection, or with what became of its files."""
+"""The work of a session ends with its connection."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Coroutine
 
 import asyncssh
 
-from asperacentral.fasp.errors import FaspCode
-from asperacentral.openascp.failures import Failure, SessionFailure
 from asperacentral.openascp.sftp import lost
 
 
@@ -27,12 +25,3 @@ async def while_connected(
         task.cancel()
         await asyncio.wait({task})
     task.result()
-
-
-def verdict(failures: list[Failure], succeeded: int) -> SessionFailure:
-    """How a session ends in which files failed: if all failed for one reason, with that reason."""
-    codes = {failure.code for failure in failures}
-    if not succeeded and len(codes) == 1:
-        return SessionFailure(failures[0].code, str(failures[0]))
-    code = FaspCode.SOME_FILE_ERRS
-    return SessionFailure(code, f"{code.meaning}: {len(failures)}, the first because: {failures[0]}")

@@ -30,12 +30,12 @@ from asperacentral.openascp.exchange.receiving import ReceivingHalf
 from asperacentral.openascp.exchange.sending import SendingHalf
 from asperacentral.openascp.exchange.terms import Terms
 from asperacentral.openascp.exchange_limits import not_by_exchange
-from asperacentral.openascp.failures import Failure, SessionFailure, shown
+from asperacentral.openascp.failures import Failure, SessionFailure, shown, verdict
 from asperacentral.openascp.hostkeys import HostKeyCheck
 from asperacentral.openascp.link import ManagementLink
 from asperacentral.openascp.measuring import Measurement
 from asperacentral.openascp.options import LARGEST_RATE, Options, Secrets
-from asperacentral.openascp.outcome import verdict, while_connected
+from asperacentral.openascp.outcome import while_connected
 from asperacentral.openascp.pacing import Pacer
 from asperacentral.openascp.plan import Plan, PlannedFile, PlannedFolder
 from asperacentral.openascp.scancounts import ScanCounts
@@ -223,6 +223,7 @@ class Session:
             terms.written(),
             _shown_cipher(options),
             secrets.token,
+            secrets.cookie,
         )
         welcome = await farside.introduce(conversation, hello)
         self._granted(welcome)

@@ -48,6 +48,7 @@ class Hello:
     terms: dict[str, Any]
     cipher: str = "none"
     token: str = field(default="", repr=False)
+    cookie: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,14 @@ import logging
 import os
 import pwd
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
+from pathlib import Path
 
 from asperacentral import __version__
 from asperacentral.config import ConfigError
+from asperacentral.fasp import messages
 from asperacentral.fasp.errors import FaspCode
+from asperacentral.fasp.management import Message, MessageType
 from asperacentral.openascp import policy_handover
 from asperacentral.openascp.admission import admit
 from asperacentral.openascp.exchange.channel import send_stream
@@ -29,6 +32,7 @@ from asperacentral.openascp.exchange.sending import SendingHalf
 from asperacentral.openascp.exchange.stdio import converse_on
 from asperacentral.openascp.exchange.terms import Terms, UnknownTermError
 from asperacentral.openascp.failures import Failure, SessionFailure, shown
+from asperacentral.openascp.incoming import IncomingReports, port_files
 from asperacentral.openascp.pacing import Pacer
 from asperacentral.openascp.plan import PlannedFile, PlannedFolder
 from asperacentral.openascp.policy import CIPHERS, Granted, UserPolicy
@@ -59,7 +63,7 @@ async def serve(environ: MutableMapping[str, str]) -> int:
         except SessionFailure as failure:
             farewell = Refused(int(failure.code), str(failure))
         else:
-            await session.run()
+            await session.run(port_files(environ))
     except Failure as failure:
         log.info("the session ended: %s", failure)
         farewell = Broken(int(failure.code), str(failure))
@@ -98,12 +102,30 @@ class ServerSession:
         self._granted = self._rules.grant(wanted)
         self._pacer = Pacer(self._granted.target)
         self._half = self._make_half(hello, terms)
-        conversation.send(self._welcome(wanted))
+        self._welcome = self._welcome_to(wanted)
+        self._reports = IncomingReports(
+            hello.session,
+            direction=messages.RECEIVING if hello.sending else messages.SENDING,
+            cookie=hello.cookie,
+            rates=self._rates_told(),
+            facts=_facts(policy, hello, terms, os.environ),
+            command=self._obey,
+        )
 
-    async def run(self) -> None:
-        """Serve to the end. SessionFailure."""
-        with self._files:
-            await self._half.run()
+    async def run(self, managers: Sequence[Path]) -> None:
+        """Serve to the end, which these managers are told too. SessionFailure."""
+        failure: Failure | None = SessionFailure(FaspCode.PEER_ABORTED_SESSION)
+        await self._reports.start(managers)
+        self._conversation.send(self._welcome)
+        try:
+            with self._files:
+                await self._half.run()
+            failure = None
+        except Failure as ended:
+            failure = ended
+            raise
+        finally:
+            await self._reports.finish(failure)
 
     def _make_half(self, hello: Hello, terms: Terms) -> Half:
         if hello.sending:
@@ -115,7 +137,7 @@ class ServerSession:
             lambda source: send_stream(source, self._conversation, self._pacer),
         )
 
-    def _welcome(self, wanted: WantedRates) -> Welcome:
+    def _welcome_to(self, wanted: WantedRates) -> Welcome:
         granted = self._granted
         locked = self._rules.locked(wanted)
         return Welcome(VERSION, __version__, granted.target, granted.minimum, granted.policy, locked)
@@ -125,11 +147,31 @@ class ServerSession:
     def rates_asked(self, rates: Rates) -> None:
         """See HalfObserver. The answer says what is in force."""
         if min(rates.target, rates.minimum) >= 0:
-            wanted = WantedRates(rates.target, rates.minimum, rates.policy)
-            self._granted = self._change(wanted)
-            self._pacer.set_rate(self._granted.target)
+            self._put_in_force(WantedRates(rates.target, rates.minimum, rates.policy))
         granted = self._granted
         self._conversation.send(Rates(granted.target, granted.minimum, granted.policy))
+
+    def _put_in_force(self, wanted: WantedRates) -> None:
+        self._granted = self._change(wanted)
+        self._pacer.set_rate(self._granted.target)
+        self._reports.rates_changed(self._rates_told())
+
+    def _rates_told(self) -> messages.Rates:
+        return messages.Rates(self._granted.target, self._granted.minimum, self._granted.policy)
+
+    def _obey(self, command: Message) -> None:
+        """What a manager of this machine wants."""
+        match command.type:
+            case MessageType.CANCEL:
+                self._half.fail(SessionFailure(FaspCode.USER_CANCEL))
+            case MessageType.RATE:
+                target, minimum = (
+                    max(0, command.integer(name, now))
+                    for name, now in (("Rate", self._granted.target), ("MinRate", self._granted.minimum))
+                )
+                self._put_in_force(WantedRates(target, minimum, messages.policy_of(command)))
+                granted = self._granted
+                self._conversation.send(Rates(granted.target, granted.minimum, granted.policy))
 
     def _change(self, wanted: WantedRates) -> Granted:
         try:
@@ -139,33 +181,41 @@ class ServerSession:
 
     def scanned(self, counts: ScanCounts) -> None:
         """See HalfObserver."""
+        self._reports.scanned(counts)
         log.debug("%d files of %d bytes", counts.files, counts.size)
 
     def not_taken(self, path: bytes, failure: Failure) -> None:
         """See HalfObserver."""
+        self._reports.not_taken(path, failure)
         log.info("not taken: %s: %s", shown(path), failure)
 
     def started(self, file: PlannedFile, size: int) -> None:
         """See Observer."""
+        self._reports.started(file, size)
         log.debug("started %s, %d bytes", shown(file.source), size)
 
     def resumed(self, file: PlannedFile, size: int, kept: int) -> None:
         """See HalfObserver."""
+        self._reports.resumed(file, size, kept)
         log.debug("resumed %s, %d bytes of which %d are there", shown(file.source), size, kept)
 
     def moved(self, file: PlannedFile, count: int, contiguous: int) -> None:
         """See Observer."""
+        self._reports.moved(file, count, contiguous)
 
     def finished(self, file: PlannedFile, checksum: str = "") -> None:
         """See Observer."""
+        self._reports.finished(file)
         log.debug("finished %s", shown(file.source))
 
     def skipped(self, file: PlannedFile, size: int) -> None:
         """See Observer."""
+        self._reports.skipped(file, size)
         log.debug("skipped %s", shown(file.source))
 
     def failed(self, file: PlannedFile, failure: Failure) -> None:
         """See Observer."""
+        self._reports.failed(file, failure)
         log.info("failed %s: %s", shown(file.source), failure)
 
     def path_failed(self, path: bytes, failure: Failure) -> None:
@@ -174,7 +224,33 @@ class ServerSession:
 
     def folder_failed(self, folder: PlannedFolder, failure: Failure) -> None:
         """See Observer."""
+        self._reports.folder_failed(folder, failure)
         log.info("failed %s: %s", shown(folder.source), failure)
+
+
+def _facts(
+    policy: UserPolicy, hello: Hello, terms: Terms, environ: Mapping[str, str]
+) -> dict[str, messages.Value]:
+    """What SESSION tells of both ends; the SSH server leaves the addresses in the environment."""
+    there, _, here, port = (*environ.get("SSH_CONNECTION", "").split(), "", "", "", "")[:4]
+    rules = policy.direction(incoming=hello.sending)
+    return {
+        "Cipher": hello.cipher,
+        "Destination": shown(terms.destination) if hello.sending else None,
+        "Encryption": hello.cipher != "none",
+        "Host": there or None,
+        "LocalIP": here or None,
+        "MinRateCap": rules.minimum.cap,
+        "MinRateLock": rules.minimum.lock,
+        "PolicyCap": rules.policy.allowed,
+        "PolicyLock": rules.policy.lock,
+        "RateCap": rules.target.cap,
+        "RateLock": rules.target.lock,
+        "RemoteAddress": there or None,
+        "TCPPort": int(port) if port.isdecimal() else None,
+        "Transport": "ssh",
+        "User": policy.name,
+    }
 
 
 def _terms(hello: Hello) -> Terms:
