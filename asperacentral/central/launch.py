@@ -1,7 +1,6 @@
-"""From an order to what one session is to do: the FASP Manager's `JobOrder`, and what cannot be done yet.
+"""From an order to what one session is to do: the FASP Manager's `JobOrder`.
 
-What an order asks for and we do not do is refused where doing without it could lose or leak data
-(`JobSubmissionError`), and named in the log where it could not.
+Every element has an effect; the few that cannot have one are refused (`JobSubmissionError`).
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from asperacentral.central.job import Job
 from asperacentral.central.model import SessionRecord
 from asperacentral.central.order import FileParameters, Order
 from asperacentral.fasp.accounts import AccountError, to_run_as
-from asperacentral.fasp.order import RESUME_LEVELS, JobOrder
+from asperacentral.fasp.order import RESUME_LEVELS, FileRules, JobOrder
 
 _POLICIES = {"Fixed": "fixed", "Fair": "fair", "Trickle": "low", "Low": "low", "High": "high"}
 _OVERWRITE = {
@@ -25,68 +24,56 @@ _OVERWRITE = {
     "Older": "older",
     "DiffAndOlder": "diff+older",
 }
+_PRESERVE = {
+    "preserve_timestamps": "times",
+    "preserve_modification_time": "modification-time",
+    "preserve_access_time": "access-time",
+    "preserve_source_access_time": "source-access-time",
+    "preserve_uid": "file-owner-uid",
+    "preserve_gid": "file-owner-gid",
+}
+_WRONG_WAY = {"Push": "Decrypt", "Pull": "Encrypt"}
+_DATAGRAM_SIZES = (296, 10_000)
+_LARGEST_BLOCK = 512 * 1024 * 1024
 NO_CAP = 10_000_000
 """BandwidthCap's default, Kbps: no cap."""
 
 Asked = Callable[[Order], bool]
 
-# Doing without these could lose, leak or change data: (element, why, whether the order asks for it).
-_REFUSED: tuple[tuple[str, Asked], ...] = (
-    ("FileParameters/Protection", lambda order: order.file.protection != "None"),
-    ("FileParameters/RemoveAfterTransfer", lambda order: order.file.remove_after_transfer),
-    ("FileParameters/RemoveEmptyDirectories", lambda order: order.file.remove_empty_directories),
-    ("FileParameters/SaveBeforeOverwrite", lambda order: bool(order.file.save_before_overwrite)),
-    ("FileParameters/SymbolicLinks", lambda order: order.file.symbolic_links != "Follow"),
-    ("FileParameters/ExcludePatterns", lambda order: bool(order.file.exclude_patterns)),
-    ("FileParameters/ExcludeOlderThan", lambda order: order.file.exclude_older_than is not None),
-    ("FileParameters/ExcludeNewerThan", lambda order: order.file.exclude_newer_than is not None),
-    ("RemoteLocation/Proxy/Url", lambda order: bool(order.remote.proxy_url)),
-    ("RemoteLocation/Authentication/Methods (Token alone)", lambda order: order.remote.methods == ("Token",)),
+# What cannot be done, or makes no sense: (element, whether the order asks for it, why it is refused).
+_REFUSED: tuple[tuple[str, Asked, str], ...] = (
+    (
+        "RemoteLocation/Proxy/Url",
+        lambda order: bool(order.remote.proxy_url),
+        "Aspera proxies are not supported",
+    ),
+    (
+        "FileParameters/PreserveCreationTime",
+        lambda order: order.file.preserve_creation_time,
+        "not supported: no creation time can be set here",
+    ),
+    (
+        "FileParameters/Protection",
+        lambda order: order.file.protection == _WRONG_WAY[order.operation],
+        "not supported this way: Encrypt goes with Push, Decrypt with Pull",
+    ),
+    (
+        "FileParameters/Passphrase",
+        lambda order: order.file.protection != "None" and not order.file.passphrase.reveal(),
+        "is missing, and Protection needs it",
+    ),
 )
-
-# These change nothing about which bytes end up where; an order that asks for one is carried out without it.
-_WITHOUT_EFFECT: tuple[tuple[str, Asked], ...] = (
-    ("Program", lambda order: order.program != "ascp"),
-    ("ApplicationData/Token", lambda order: bool(order.token.reveal())),
-    ("FileParameters/ManifestPolicy", lambda order: order.file.manifest_policy != "None"),
-    ("FileParameters/Preserve...", lambda order: _preserves(order.file)),
-    ("FileParameters/FileChecksum", lambda order: order.file.file_checksum != "none"),
-    ("FileParameters/ReadBlockSize", lambda order: bool(order.file.read_block_size)),
-    ("FileParameters/WriteBlockSize", lambda order: bool(order.file.write_block_size)),
-    ("LinkParameters/AutoDetectCapacity", lambda order: order.link.auto_detect_capacity),
-    ("ChannelParameters/IPV6", lambda order: order.channel.ipv6),
-    ("RateParameters/Priority", lambda order: order.rate.priority != 2),
-)
-
-
-def _preserves(file: FileParameters) -> bool:
-    return any(
-        (
-            file.preserve_timestamps,
-            file.preserve_uid,
-            file.preserve_gid,
-            file.preserve_creation_time,
-            file.preserve_modification_time,
-            file.preserve_access_time,
-            file.preserve_source_access_time,
-        )
-    )
 
 
 def refuse_unsupported(order: Order) -> None:
     """Raise JobSubmissionError if the order asks for what must not be left out and is not supported."""
-    for element, asked in _REFUSED:
+    for element, asked, reason in _REFUSED:
         if asked(order):
-            raise JobSubmissionError(f"{element}: not supported by this version, so the order is refused")
+            raise JobSubmissionError(f"{element}: {reason}")
     try:
         to_run_as(order.local.user_name)
     except AccountError as error:
         raise JobSubmissionError(f"LocalLocation/System/UserName: {error}") from None
-
-
-def without_effect(order: Order) -> tuple[str, ...]:
-    """Elements the order sets that have no effect in this version, for the log."""
-    return tuple(element for element, asked in _WITHOUT_EFFECT if asked(order))
 
 
 def target_rate(order: Order) -> int:
@@ -117,8 +104,9 @@ def bandwidth_cap(order: Order) -> int:
 
 
 def policy(order: Order) -> str:
-    """The rate policy in ascp's words."""
-    return _POLICIES[order.rate.policy]
+    """The rate policy in ascp's words; to share a link fairly with high priority is the policy `high`."""
+    named = _POLICIES[order.rate.policy]
+    return "high" if named == "fair" and order.rate.priority == 1 else named
 
 
 def cipher(order: Order) -> str:
@@ -146,7 +134,7 @@ def job_order(order: Order, job_id: str, session_id: str) -> JobOrder:
     """What the session `session_id` of job `job_id` is to do. Partial files bear the job's mark, so that the next
     session of the same job finds them and other jobs leave them alone."""
     methods = order.remote.methods
-    by_key = not methods or "Public Key" in methods
+    by_key = not methods or not {"Public Key", "Token"}.isdisjoint(methods)  # tokens go with a transfer key
     by_password = not methods or "Password" in methods
     return JobOrder(
         user_str=session_id,
@@ -171,10 +159,52 @@ def job_order(order: Order, job_id: str, session_id: str) -> JobOrder:
         cipher=cipher(order).replace("-", ""),
         host_key_fingerprint=order.security.ssh_fingerprint,
         precalculate=order.file.pre_calculate_job_size,
-        partial_suffix=order.file.partial_file_suffix,
+        # What is kept of overwritten files has its suffix; it would be mistaken for a partial file.
+        partial_suffix="" if order.file.save_before_overwrite else order.file.partial_file_suffix,
+        files=file_rules(order.file),
+        file_passphrase=order.file.passphrase.reveal() if order.file.protection != "None" else "",
+        program=order.program,
+        ipv6=order.channel.ipv6,
+        no_port_files=order.no_mgmt_port_files,
+        datagram_size=_datagram_size(order),
+        measure=order.link.auto_detect_capacity,
+        target_percent=order.rate.target_rate if order.rate.target_rate_as_percent else None,
+        minimum_percent=order.rate.minimum_rate if order.rate.minimum_rate_as_percent else None,
+        rate_cap=_bound(order) if _bound(order) < NO_CAP else 0,
         raw_options=order.raw_options,
         account=order.local.user_name,
     )
+
+
+def file_rules(file: FileParameters) -> FileRules:
+    """How files are treated, in ascp's words."""
+    return FileRules(
+        symbolic_links=file.symbolic_links.lower(),
+        skip_special=file.skip_special_files,
+        exclude_patterns=file.exclude_patterns,
+        exclude_older_than=file.exclude_older_than,
+        exclude_newer_than=file.exclude_newer_than,
+        preserve=tuple(option for name, option in _PRESERVE.items() if getattr(file, name)),
+        save=bool(file.save_before_overwrite),
+        save_suffix=file.save_before_overwrite,
+        checksum=file.file_checksum,
+        manifest=file.manifest_policy.lower(),
+        manifest_path=file.manifest_path,
+        manifest_suffix=file.manifest_inprogress_suffix,
+        crypt="" if file.protection == "None" else file.protection.lower(),
+        remove_after=file.remove_after_transfer,
+        remove_empty=file.remove_empty_directories,
+        read_block=min(file.read_block_size or 0, _LARGEST_BLOCK),
+        write_block=min(file.write_block_size or 0, _LARGEST_BLOCK),
+    )
+
+
+def _datagram_size(order: Order) -> int:
+    """Bytes, within what a program takes; 0 when the path is asked instead."""
+    if order.channel.auto_detect_path_mtu:
+        return 0
+    smallest, largest = _DATAGRAM_SIZES
+    return max(smallest, min(order.channel.datagram_size, largest))
 
 
 def session_record(job: Job, now: float, *, validated: bool) -> SessionRecord:

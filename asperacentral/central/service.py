@@ -419,8 +419,6 @@ def _not_open(stored: Job | None, job_id: str) -> JobResult:
 def _log_what_is_left_out(job_id: str, read: ReadOrder) -> None:
     for element in read.skipped:
         log.info("job %s: element %s is unknown and skipped", job_id, element)
-    for element in launch.without_effect(read.order):
-        log.info("job %s: %s has no effect in this version", job_id, element)
 
 
 def _session(stored: SessionRecord | None, session_id: str) -> SessionRecord:

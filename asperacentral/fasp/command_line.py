@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asperacentral.fasp.errors import LaunchError
-from asperacentral.fasp.order import RESUME_LEVELS, JobOrder
+from asperacentral.fasp.order import RESUME_LEVELS, FileRules, JobOrder
 
-SECRET_VARIABLES = ("ASPERA_SCP_PASS", "ASPERA_SCP_TOKEN", "ASPERA_SCP_COOKIE")
+SECRET_VARIABLES = ("ASPERA_SCP_PASS", "ASPERA_SCP_TOKEN", "ASPERA_SCP_COOKIE", "ASPERA_SCP_FILEPASS")
 """What a process must not inherit by chance: each is set for an order that has it, and absent otherwise."""
 
 MODES = ("send", "recv")
@@ -44,6 +44,10 @@ class Extensions:
             arguments.append(f"--known-hosts={self.known_hosts}")
         if order.partial_tag:
             arguments.append(f"--partial-tag={order.partial_tag}")
+        if order.files.save_suffix:
+            arguments.append(f"--save-suffix={order.files.save_suffix}")
+        if order.rate_cap:
+            arguments.append(f"--rate-cap={order.rate_cap}")
         return arguments
 
 
@@ -58,10 +62,10 @@ def arguments(order: JobOrder, port: int, extensions: Extensions | None = None) 
     if order.user:
         said.append(f"--user={order.user}")
     said += ["-P", str(order.port), "-O", str(order.udp_port)]
-    said += ["-l", str(order.target_rate), "-m", str(order.minimum_rate), f"--policy={order.policy}"]
+    said += [*_rates(order), f"--policy={order.policy}"]
     said += ["-T"] if order.cipher == "none" else ["-c", order.cipher]
     said += ["-k", str(order.resume_level), f"--overwrite={order.overwrite}"]
-    said += _optional(order)
+    said += [*_optional(order), *_file_rules(order.files)]
     if extensions is not None:
         said += extensions.arguments(order)
     said += order.raw_options
@@ -70,7 +74,7 @@ def arguments(order: JobOrder, port: int, extensions: Extensions | None = None) 
 
 def environment(order: JobOrder) -> dict[str, str]:
     """The secrets the process gets, by variable; a password is also the passphrase of the key."""
-    values = (order.password, order.token, order.cookie)
+    values = (order.password, order.token, order.cookie, order.file_passphrase)
     return {name: value for name, value in zip(SECRET_VARIABLES, values, strict=True) if value}
 
 
@@ -86,6 +90,51 @@ def _optional(order: JobOrder) -> list[str]:
         said.append("--precalculate-job-size")
     if order.partial_suffix:
         said.append(f"--partial-file-suffix={order.partial_suffix}")
+    if order.ipv6:
+        said.append("-6")
+    if order.no_port_files:
+        said.append("--no-mgmt-port-files")
+    if order.datagram_size:
+        said += ["-Z", str(order.datagram_size)]
+    return said
+
+
+def _rates(order: JobOrder) -> list[str]:
+    target, minimum = str(order.target_rate), str(order.minimum_rate)
+    if not order.measure:
+        return ["-l", target, "-m", minimum]
+    if order.target_percent is not None:
+        target = f"{order.target_percent}%"
+    if order.minimum_percent is not None:
+        minimum = f"{order.minimum_percent}%"
+    return ["-w", "r", "-l", target, "-m", minimum]
+
+
+def _file_rules(rules: FileRules) -> list[str]:
+    """What differs from ascp's own defaults."""
+    values: tuple[tuple[str, str | int | None], ...] = (
+        ("--symbolic-links", rules.symbolic_links if rules.symbolic_links != "follow" else None),
+        ("--exclude-older-than", rules.exclude_older_than),
+        ("--exclude-newer-than", rules.exclude_newer_than),
+        ("--file-checksum", rules.checksum if rules.checksum != "none" else None),
+        ("--file-manifest", rules.manifest if rules.manifest != "none" else None),
+        ("--file-manifest-path", rules.manifest_path or None),
+        ("--file-manifest-inprogress-suffix", rules.manifest_suffix or None),
+        ("--file-crypt", rules.crypt or None),
+    )
+    switches = (
+        ("--skip-special-files", rules.skip_special),
+        ("--save-before-overwrite", rules.save),
+        ("--remove-after-transfer", rules.remove_after),
+        ("--remove-empty-directories", rules.remove_empty),
+    )
+    said = [f"{option}={value}" for option, value in values if value is not None]
+    said += [option for option, wanted in switches if wanted]
+    said += [f"--preserve-{what}" for what in rules.preserve]
+    for pattern in rules.exclude_patterns:  # one that begins with a dash must not be read as an option
+        said += ["-E", f"\\{pattern}" if pattern.startswith("-") else pattern]
+    for option, size in (("-g", rules.read_block), ("-G", rules.write_block)):
+        said += [option, str(size)] if size else []
     return said
 
 
@@ -123,5 +172,11 @@ def _check(order: JobOrder) -> None:
 def _texts(order: JobOrder) -> list[tuple[str, str]]:
     texts = [(name, getattr(order, name)) for name in order.__slots__]
     named = [(name, value) for name, value in texts if isinstance(value, str)]
+    named += [(name, value) for name, value in _file_texts(order.files) if isinstance(value, str)]
     sources = (("source", source) for source in order.sources)
     return [*named, *sources, *(("raw option", option) for option in order.raw_options)]
+
+
+def _file_texts(rules: FileRules) -> list[tuple[str, object]]:
+    texts: list[tuple[str, object]] = [(name, getattr(rules, name)) for name in rules.__slots__]
+    return [*texts, *(("exclusion", pattern) for pattern in rules.exclude_patterns)]

@@ -131,7 +131,7 @@ class SessionManager:
             except SpawnProtocolError as error:
                 raise LaunchError(str(error)) from None
         else:
-            process = self._execute(argv, secrets, account)
+            process = self._execute(argv, secrets, account, order.program)
             self._reactor.callLater(0, self._tell_launched, process)
         self._add(order.user_str, process, CONNECT_PATIENCE, persistent=KEEPALIVE in order.raw_options)
 
@@ -264,9 +264,11 @@ class SessionManager:
             unserved=self._execute_unserved,
         )
 
-    def _execute(self, argv: list[str], secrets: dict[str, str], account: Account | None) -> ExecutedProcess:
+    def _execute(
+        self, argv: list[str], secrets: dict[str, str], account: Account | None, program: str = "ascp"
+    ) -> ExecutedProcess:
         environment = {**child_environment(os.environ), **secrets}
-        return ExecutedProcess([*self._program.command, *argv], environment, account)
+        return ExecutedProcess([*self._program.command_for(program), *argv], environment, account)
 
     def _execute_unserved(self, request: Request, forked: ForkedProcess) -> None:
         """The fork server died before it could serve: start the process without it."""

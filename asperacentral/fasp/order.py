@@ -12,13 +12,43 @@ RESUME_LEVELS = ("none", "attributes", "sparse checksum", "full checksum")
 
 
 @dataclass(frozen=True, slots=True)
+class FileRules:
+    """Which files are moved, how, and what becomes of them, in the words of ascp's options.
+
+    `preserve` holds the ends of its --preserve options. Times of exclusion are seconds since the epoch, or before now
+    if negative; blocks are bytes, 0 for the program's choice. `crypt` is encrypt, decrypt or empty. `save` keeps what
+    would be overwritten, called by `save_suffix` where the program can.
+    """
+
+    symbolic_links: str = "follow"
+    skip_special: bool = False
+    exclude_patterns: tuple[str, ...] = ()
+    exclude_older_than: int | None = None
+    exclude_newer_than: int | None = None
+    preserve: tuple[str, ...] = ()
+    save: bool = False
+    save_suffix: str = ""
+    checksum: str = "none"
+    manifest: str = "none"
+    manifest_path: str = ""
+    manifest_suffix: str = ""
+    crypt: str = ""
+    remove_after: bool = False
+    remove_empty: bool = False
+    read_block: int = 0
+    write_block: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class JobOrder:
     """One session's work. `mode` is "send" (push) or "recv" (pull); secrets are plain text here and never logged.
 
     `destination` follows cp's rules: a directory if it is one, or with `create_path`, or with several sources;
     else a file name. `user_str` comes back as UserStr in every message; it is the session's id. `raw_options` are
     arguments that follow those made of the other fields, so that they win. `account` is the account of this machine
-    that the process runs as, empty for the manager's own.
+    that the process runs as, empty for the manager's own. With `measure` the link's capacity is measured first, and
+    rates may be in percent of it; `rate_cap` (Kbps, 0 for none) bounds them. A `datagram_size` of 0 is what the path
+    carries. `program` is ascp or ascp4.
     """
 
     user_str: str
@@ -44,6 +74,16 @@ class JobOrder:
     host_key_fingerprint: str = ""
     precalculate: bool = False
     partial_suffix: str = ""
+    files: FileRules = FileRules()
+    file_passphrase: str = ""
+    program: str = "ascp"
+    ipv6: bool = False
+    no_port_files: bool = False
+    datagram_size: int = 0
+    measure: bool = False
+    target_percent: int | None = None
+    minimum_percent: int | None = None
+    rate_cap: int = 0
     raw_options: tuple[str, ...] = ()
     account: str = ""
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
+
+PROGRAMS = ("ascp", "ascp4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,16 @@ class Program:
     command: tuple[str, ...]
     module: str | None = None
     own: bool = False
+
+    def command_for(self, name: str) -> tuple[str, ...]:
+        """The command for an order that asks for `name`, ascp or ascp4: a licensed ascp4 lies beside ascp.
+
+        Our own program does what both do.
+        """
+        path = Path(self.command[0])
+        if self.own or name == path.name or path.name not in PROGRAMS:
+            return self.command
+        return (str(path.with_name(name)), *self.command[1:])
 
     @classmethod
     def openascp(cls) -> Program:

@@ -374,6 +374,13 @@ def _add_own_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--known-hosts", type=Path, default=Path("~/.ssh/known_hosts"), metavar="FILE")
     add("--host-key-policy", choices=hostkeys.POLICIES, default="tofu")
+    add(
+        "--rate-cap",
+        type=values.count,
+        default=0,
+        metavar="KBPS",
+        help="no measured rate is higher; 0: no cap",
+    )
     add("--partial-tag", default="", metavar="TAG", help="marks this job's partial files")
     add(
         "--save-suffix",

@@ -86,6 +86,7 @@ class Options:
     target_share: Rate | None = None
     minimum_share: Rate | None = None
     measure: str = ""
+    rate_cap: int = 0
     policy: str = "fair"
     cipher: str = "aes128"
     read_block: int = 0
@@ -143,6 +144,11 @@ class Options:
         """The first manager, if there is one."""
         return self.managers[0] if self.managers else None
 
+    @property
+    def largest_rate(self) -> int:
+        """The rate while the link is measured, and the most it can be found to carry, Kbps."""
+        return self.rate_cap or LARGEST_RATE
+
     def selection(self) -> Selection:
         """Which files are moved."""
         return Selection(self.rules, self.limits)
@@ -173,6 +179,7 @@ def parse(arguments: Sequence[str]) -> Options:
         target_share=given.target_rate if given.target_rate.percent else None,
         minimum_share=given.minimum_rate if given.minimum_rate.percent else None,
         measure=given.measure,
+        rate_cap=given.rate_cap,
         policy=given.policy,
         cipher="none" if given.clear else given.cipher,
         read_block=given.read_block,

@@ -68,9 +68,9 @@ class Session:
         self._direction = messages.SENDING if options.sending else messages.RECEIVING
         self._state = State.CONNECTING
         measured = options.target_share is not None  # until then: as fast as it goes
-        target_rate = LARGEST_RATE if measured else options.target_rate
+        target_rate = options.largest_rate if measured else options.target_rate
         self._rates = messages.Rates(target_rate, options.minimum_rate, options.policy)
-        self._pacer = Pacer(LARGEST_RATE if options.measure else options.target_rate)
+        self._pacer = Pacer(options.largest_rate if options.measure else options.target_rate)
         self._log = SessionLog(options, secrets.cookie)
         self._measurement = Measurement(time.monotonic) if options.measure else None
         self._counters = Counters(options.session_id)
@@ -450,6 +450,7 @@ class Session:
             return
         self._measurement = None
         options = self._options
+        capacity = min(capacity, options.largest_rate)
         target, minimum = options.target_share, options.minimum_share
         rates = messages.Rates(
             target.of(capacity) if target else options.target_rate,

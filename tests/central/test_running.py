@@ -211,22 +211,24 @@ def test_locked_rates_stay(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("element", "inside"),
+    ("path", "inside"),
     [
-        ("Protection", "FileParameters"),
-        ("RemoveAfterTransfer", "FileParameters"),
-        ("SymbolicLinks", "FileParameters"),
-        ("SaveBeforeOverwrite", "FileParameters"),
+        ("FileParameters/PreserveCreationTime", "<PreserveCreationTime>Yes</PreserveCreationTime>"),
+        ("FileParameters/Protection", "<Protection>Decrypt</Protection><Passphrase>word</Passphrase>"),
+        ("FileParameters/Passphrase", "<Protection>Encrypt</Protection>"),
     ],
 )
-def test_what_cannot_be_left_out_safely_is_refused(world: World, element: str, inside: str) -> None:
-    word = {"Protection": "Encrypt", "RemoveAfterTransfer": "Yes", "SymbolicLinks": "Skip"}.get(
-        element, ".bak"
-    )
-    asked = order().replace("</Order>", f"<{inside}><{element}>{word}</{element}></{inside}></Order>")
-    with pytest.raises(JobSubmissionError, match=element):
+def test_what_cannot_be_done_is_refused(world: World, path: str, inside: str) -> None:
+    asked = order().replace("</Order>", f"<FileParameters>{inside}</FileParameters></Order>")
+    with pytest.raises(JobSubmissionError, match=path):
         world.result(world.central.submit("Aspera.IScpTransfer", asked))
     assert world.central.list_jobs() == ()
+
+
+def test_proxies_are_refused(world: World) -> None:
+    asked = order().replace("</RemoteLocation>", "<Proxy><Url>dnat://relay</Url></Proxy></RemoteLocation>")
+    with pytest.raises(JobSubmissionError, match="Proxy/Url"):
+        world.result(world.central.submit("Aspera.IScpTransfer", asked))
 
 
 def test_an_account_that_cannot_be_run_as_is_refused(world: World) -> None:
@@ -600,18 +602,14 @@ def test_a_process_without_a_word_and_without_a_signal_is_told_by_its_status(wor
     assert record.error_description == "the transfer process was lost"
 
 
-def test_elements_that_are_unknown_or_without_effect_are_named_in_the_log(
+def test_elements_that_are_unknown_are_named_in_the_log(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    extra = (
-        "<Fancy>1</Fancy><FileParameters><FileChecksum>md5</FileChecksum><PreserveTimestamps>Yes</PreserveTimestamps>"
-        "</FileParameters>"
-    )
+    extra = "<Fancy>1</Fancy><FileParameters><FileChecksum>md5</FileChecksum></FileParameters>"
     world.result(world.central.submit("Aspera.IScpTransfer", order().replace("</Order>", extra + "</Order>")))
     assert "Fancy is unknown" in caplog.text
-    assert "FileChecksum has no effect" in caplog.text
-    assert "Preserve... has no effect" in caplog.text
+    assert "FileChecksum" not in caplog.text
     assert "geheim" not in caplog.text
 
 

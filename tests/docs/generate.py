@@ -271,20 +271,18 @@ _REQUIRED = frozenset(
     {"RemoteLocation/System/Address", "RemoteLocation/Files/Path", "LocalLocation/Files/Path", "Operation"}
 )
 SHOWN, NOTHING = "kept and shown", "no effect"
+UDP = "given to the transfer process and shown; in effect over UDP"
+REFUSED = ("RemoteLocation/Proxy/Url", "FileParameters/PreserveCreationTime")
 WITHOUT_CONSEQUENCE = {
     "Version": NOTHING,
     "Agent": SHOWN,
     "LocalLocation/System/Password": NOTHING,
-    "FileParameters/ManifestPath": "no effect, logged",
-    "FileParameters/ManifestInprogressSuffix": NOTHING,
-    "FileParameters/Passphrase": NOTHING,
-    "FileParameters/SkipSpecialFiles": NOTHING,
-    "ChannelParameters/Port": SHOWN,
-    "ChannelParameters/DatagramSize": SHOWN,
-    "ChannelParameters/AutoDetectPathMTU": SHOWN,
-    "RateParameters/Policy": SHOWN,
-    "RateParameters/MinimumRate": SHOWN,
-    "RateParameters/MinimumRateAsPercent": SHOWN,
+    "ChannelParameters/Port": UDP,
+    "ChannelParameters/DatagramSize": UDP,
+    "ChannelParameters/AutoDetectPathMTU": UDP,
+    "RateParameters/Policy": UDP,
+    "RateParameters/MinimumRate": UDP,
+    "RateParameters/MinimumRateAsPercent": UDP,
     "LocalLocation/System/UserName": "in effect if the daemon runs as root; else refused, but for its own account",
 }
 """Elements that `launch` neither refuses nor names, and that steer nothing: judged by reading the code."""
@@ -333,10 +331,8 @@ def _default(path: str, group: str, name: str) -> str:
 
 def consequence(path: str) -> str:
     """What an order that holds the element gets in this version."""
-    if any(path.startswith(name.partition(" ")[0]) for name, _ in launch._REFUSED if "(" not in name):
+    if path in REFUSED:
         return "refused"
-    if any(path.startswith(name.removesuffix("...")) for name, _ in launch._WITHOUT_EFFECT):
-        return "no effect, logged"
     return WITHOUT_CONSEQUENCE.get(path, "in effect")
 
 

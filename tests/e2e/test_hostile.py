@@ -108,12 +108,12 @@ CASES: dict[str, tuple[str | bytes, str]] = {
         with_order(RateParameters="<Policy>Rude</Policy>"),
         "JobFormatInvalidFaultType",
     ),
-    "encryption at rest": (
+    "encryption at rest without a passphrase": (
         with_order(FileParameters="<Protection>Encrypt</Protection>"),
         "JobSubmissionErrorFaultType",
     ),
-    "removal of the sources": (
-        with_order(FileParameters="<RemoveAfterTransfer>Yes</RemoveAfterTransfer>"),
+    "a time of creation to keep": (
+        with_order(FileParameters="<PreserveCreationTime>Yes</PreserveCreationTime>"),
         "JobSubmissionErrorFaultType",
     ),
     "an unknown job type": (submit(GOOD, "Aspera.Teleport"), "JobTypeNotFoundFaultType"),

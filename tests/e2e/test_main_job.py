@@ -180,7 +180,7 @@ def test_a_missing_source_fails_the_job_and_not_the_others(site: Site, node: Far
 
 
 def test_orders_that_must_not_be_carried_out_are_refused(site: Site, node: FarSide, tmp_path: Path) -> None:
-    for files in ("<Protection>Encrypt</Protection>", "<RemoveAfterTransfer>Yes</RemoveAfterTransfer>"):
+    for files in ("<Protection>Encrypt</Protection>", "<PreserveCreationTime>Yes</PreserveCreationTime>"):
         with pytest.raises(Refused) as refused:
             site.client.submit(order(node, "Push", [str(tmp_path)], "/x", files=files))
         assert "JobSubmissionError" in refused.value.fault

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from asperacentral.fasp.command_line import Extensions, arguments, environment
 from asperacentral.fasp.errors import LaunchError
-from asperacentral.fasp.order import JobOrder
+from asperacentral.fasp.order import FileRules, JobOrder
 from asperacentral.fasp.program import Program
 
 ORDER = JobOrder(
@@ -31,6 +31,27 @@ def test_the_programs_are_our_own_by_module_or_a_licensed_one_by_path() -> None:
     assert importlib.util.find_spec(own.module or "") is not None
     assert own.own
     assert licensed == Program(("/opt/aspera/bin/ascp",), module=None, own=False)
+
+
+def test_a_licensed_ascp4_lies_beside_ascp() -> None:
+    assert Program.ascp("/opt/aspera/bin/ascp").command_for("ascp4") == ("/opt/aspera/bin/ascp4",)
+    assert Program.ascp("/opt/aspera/bin/ascp").command_for("ascp") == ("/opt/aspera/bin/ascp",)
+    assert Program.ascp("/opt/wrapper").command_for("ascp4") == ("/opt/wrapper",)
+    assert Program.openascp().command_for("ascp4") == Program.openascp().command
+
+
+def test_the_passphrase_travels_by_environment_only() -> None:
+    order = replace(ORDER, files=FileRules(crypt="encrypt"), file_passphrase="s3cret")
+    assert environment(order) == {"ASPERA_SCP_FILEPASS": "s3cret"}
+    assert not [word for word in arguments(order, 1) if "s3cret" in word]
+    assert "s3cret" not in repr(order)
+
+
+def test_our_own_extensions_are_said_to_our_own_program_only() -> None:
+    order = replace(ORDER, files=FileRules(save=True, save_suffix=".old"), rate_cap=500)
+    own = arguments(order, 1, Extensions(Path("port")))
+    assert {"--save-suffix=.old", "--rate-cap=500"} < set(own)
+    assert not {"--save-suffix=.old", "--rate-cap=500"} & set(arguments(order, 1))
 
 
 def test_a_plain_order_is_said_with_every_value_that_matters() -> None:
@@ -58,6 +79,30 @@ def test_a_plain_order_is_said_with_every_value_that_matters() -> None:
         ({"host_key_fingerprint": "SHA256:abc"}, ["--check-sshfp=SHA256:abc"]),
         ({"precalculate": True}, ["--precalculate-job-size"]),
         ({"partial_suffix": ".part"}, ["--partial-file-suffix=.part"]),
+        ({"ipv6": True}, ["-6"]),
+        ({"no_port_files": True}, ["--no-mgmt-port-files"]),
+        ({"datagram_size": 1400}, ["-Z", "1400"]),
+        ({"measure": True, "target_percent": 50}, ["-w", "r", "-l", "50%", "-m", "0"]),
+        ({"measure": True, "minimum_percent": 5}, ["-w", "r", "-l", "10000", "-m", "5%"]),
+        ({"files": FileRules(symbolic_links="copy+force")}, ["--symbolic-links=copy+force"]),
+        ({"files": FileRules(skip_special=True)}, ["--skip-special-files"]),
+        ({"files": FileRules(exclude_patterns=("*.a", "-b"))}, ["-E", "*.a", "-E", "\\-b"]),
+        ({"files": FileRules(exclude_older_than=-60)}, ["--exclude-older-than=-60"]),
+        ({"files": FileRules(exclude_newer_than=0)}, ["--exclude-newer-than=0"]),
+        (
+            {"files": FileRules(preserve=("times", "file-owner-uid"))},
+            ["--preserve-times", "--preserve-file-owner-uid"],
+        ),
+        ({"files": FileRules(save=True, save_suffix=".old")}, ["--save-before-overwrite"]),
+        ({"files": FileRules(checksum="sha-256")}, ["--file-checksum=sha-256"]),
+        (
+            {"files": FileRules(manifest="text", manifest_path="/m", manifest_suffix=".busy")},
+            ["--file-manifest=text", "--file-manifest-path=/m", "--file-manifest-inprogress-suffix=.busy"],
+        ),
+        ({"files": FileRules(crypt="encrypt"), "file_passphrase": "s3cret"}, ["--file-crypt=encrypt"]),
+        ({"files": FileRules(remove_after=True)}, ["--remove-after-transfer"]),
+        ({"files": FileRules(remove_empty=True)}, ["--remove-empty-directories"]),
+        ({"files": FileRules(read_block=5, write_block=6)}, ["-g", "5", "-G", "6"]),
     ],
 )
 def test_each_value_has_its_option(change: dict[str, Any], said: list[str]) -> None:

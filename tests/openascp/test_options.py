@@ -99,7 +99,15 @@ ASCPS = """
 """
 """Every option of ascp."""
 
-OURS = {"--help", "--mgmt-port-file", "--known-hosts", "--host-key-policy", "--partial-tag", "--save-suffix"}
+OURS = {
+    "--help",
+    "--mgmt-port-file",
+    "--known-hosts",
+    "--host-key-policy",
+    "--partial-tag",
+    "--save-suffix",
+    "--rate-cap",
+}
 
 
 def test_every_option_of_ascp_is_in_the_help_and_nothing_else_but_what_is_said_to_be_ours(
@@ -170,6 +178,7 @@ def test_every_option_of_ascp_is_in_the_help_and_nothing_else_but_what_is_said_t
         ("--delete-before-transfer", "delete_before", True),
         ("--save-before-overwrite", "save", True),
         ("--save-suffix=.old", "save_suffix", ".old"),
+        ("--rate-cap=5", "rate_cap", 5),
         ("--file-checksum=sha-256", "checksum", "sha-256"),
         ("--file-manifest=text", "manifest", "text"),
         ("--file-manifest-path=/m", "manifest", "text"),
