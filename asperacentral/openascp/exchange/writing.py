@@ -18,6 +18,7 @@ from queue import Empty, SimpleQueue
 from asperacentral.fasp.errors import FaspCode, known
 from asperacentral.openascp.confined import Files
 from asperacentral.openascp.exchange import partial
+from asperacentral.openascp.exchange.checkpoint import BLOCK
 from asperacentral.openascp.exchange.deciding import Target
 from asperacentral.openascp.exchange.layout import Contiguous, Layout, Piece
 from asperacentral.openascp.exchange.messages import DONE, FAILED, Need, Settled, Verdict
@@ -334,27 +335,41 @@ class StreamWriter:
 
 
 def _runs(layout: Layout, batch: Iterable[_Bytes]) -> Iterator[tuple[Piece, list[memoryview]]]:
-    """The bytes of a batch as runs that follow each other in one file."""
+    """The bytes of a batch as runs that follow each other in one block of one file.
+
+    A block is noted right after a run has completed it, so that no more than one is ever written and not noted.
+    """
     run: Piece | None = None
     buffers: list[memoryview] = []
     for each in batch:
         view = memoryview(each.data)
-        for piece in layout.locate(each.offset, len(view)):
-            start = piece.stream - each.offset
-            part = view[start : start + piece.length]
-            if run is not None and _follows(run, piece) and len(buffers) < _MOST_BUFFERS:
-                run = Piece(run.file, run.offset, run.length + piece.length, run.stream)
-                buffers.append(part)
-                continue
-            if run is not None:
-                yield run, buffers
-            run, buffers = piece, [part]
+        for whole in layout.locate(each.offset, len(view)):
+            for piece in _by_block(whole):
+                start = piece.stream - each.offset
+                part = view[start : start + piece.length]
+                if run is not None and _follows(run, piece) and len(buffers) < _MOST_BUFFERS:
+                    run = Piece(run.file, run.offset, run.length + piece.length, run.stream)
+                    buffers.append(part)
+                    continue
+                if run is not None:
+                    yield run, buffers
+                run, buffers = piece, [part]
     if run is not None:
         yield run, buffers
 
 
+def _by_block(piece: Piece) -> Iterator[Piece]:
+    """The piece, cut where a block ends."""
+    done = 0
+    while done < piece.length:
+        offset = piece.offset + done
+        length = min(piece.length - done, BLOCK - offset % BLOCK)
+        yield Piece(piece.file, offset, length, piece.stream + done)
+        done += length
+
+
 def _follows(run: Piece, piece: Piece) -> bool:
-    return piece.file == run.file and piece.offset == run.offset + run.length
+    return piece.file == run.file and piece.offset == run.offset + run.length and piece.offset % BLOCK != 0
 
 
 def _write_fully(descriptor: int, buffers: list[memoryview], offset: int) -> None:
