@@ -1,246 +1,169 @@
-"""Kills either end of a session with SIGKILL at random moments, and looks at what the next one makes of it.
+"""Kills either end of sessions with SIGKILL at random moments, and looks at what the next ones make of it.
 
-For each resume level, on one large file and on many small ones, sessions are started again after each kill until the
-transfer is complete, then the next transfer begins, pushing and pulling in turn. At no moment may a file have its name
-and other bytes than its source, and in the end all must be there and nothing else. From level 1 on what the receiving
-side had is not to be sent again, but for one block (1 MiB) of a large file and the files that were under way.
+For each resume level, one large file and many small ones are pushed and pulled, to OpenSSH's sshd when it is installed
+and to `asperacentral node`, in turns. A killed session is tried again as a manager would, until all is there; then the
+next transfer begins. Between some sessions files are damaged, as far as the level is to notice it (see `damage`).
+At no moment may a file have its name and other bytes than its source; in the end all must be there, and nothing else.
+From level 1 on what the receiving side had is not to be sent again, but for one block (1 MiB) for each kill.
+Exit status 1 when any of that did not hold; then the files are kept.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import os
+import itertools
 import random
 import shutil
-import signal
 import sys
 import tempfile
-import time
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from asperacentral.commands.terminal import bar
+from asperacentral.openascp.exchange.checkpoint import BLOCK
 from bench import report
+from bench.killing import ENDS, HALVES, MODES, PLANES, Account, Far, Rules, Source, Transfer, by_node, by_sshd
 from bench.processes import MIB
 from bench.report import Report, Table
-from tests.openascp.manager import Openascp
-from tests.openascp.sshd import Sshd
+from tests.openascp.sshd import SSHD, Sshd
 
-FAR_SIDE = f"{sys.executable} -P -m asperacentral.openascp"
-BLOCK = MIB
-_SECONDS = 120.0
-
-
-@dataclass
-class Outcome:
-    """What was seen at one level."""
-
-    level: int
-    kills: int = 0
-    transfers: int = 0
-    resumed: int = 0
-    repeated: list[int] = field(default_factory=list)
-    """Bytes of the large file that were there and sent again, after each kill."""
-    files_repeated: int = 0
-    """Small files that were complete and sent again."""
-
-
-class Trial:
-    """Transfers of `source` to the same target, at one level, one session killed after the other."""
-
-    def __init__(
-        self, sshd: Sshd, source: Path, level: int, rate: str, window: float, chance: random.Random
-    ) -> None:
-        self._sshd = sshd
-        self._source = source
-        self._rate = rate
-        self._window = window
-        self._chance = chance
-        self._target = sshd.folder.parent / "target"
-        self._place = self._target / source.name
-        self.outcome = Outcome(level)
-
-    def run(self, kills: int) -> Outcome:
-        """Go on until so many sessions were killed, and the last transfer is complete."""
-        while self.outcome.kills < kills:
-            mode = ("send", "recv")[self.outcome.transfers % 2]
-            self._target.mkdir()
-            while self._killed(mode) and self.outcome.kills < kills:
-                pass
-            self._complete(mode)
-            self.outcome.transfers += 1
-            shutil.rmtree(self._target)
-        return self.outcome
-
-    def _killed(self, mode: str) -> bool:
-        """Start a session and kill it; False when it was complete before."""
-        had = self._held()
-        with self._session(mode) as session:
-            session.listener.wait_for("SESSION", _SECONDS)
-            with contextlib.suppress(TimeoutError):
-                _wait_for_end(session, self._chance.random() * self._window)
-                return False
-            self._kill(session)
-            session.process.wait(_SECONDS)
-            self._look_at_start(session, had)
-        self._wait_until_far_side_is_gone()
-        self.outcome.kills += 1
-        self._check_what_has_its_name(had)
-        return True
-
-    def _complete(self, mode: str) -> None:
-        had = self._held()
-        with self._session(mode) as session:
-            session.done()
-            self._look_at_start(session, had)
-        self._check_what_has_its_name(had)
-        if _contents(self._place) != _contents(self._source):
-            raise RuntimeError(f"level {self.outcome.level}: not all is there, or more than that")
-        if len(list(self._target.iterdir())) != 1:
-            raise RuntimeError(f"level {self.outcome.level}: something was left")
-
-    def _session(self, mode: str) -> Openascp:
-        sshd = self._sshd
-        return Openascp(
-            f"--mode={mode}",
-            f"--host={sshd.host}",
-            f"--user={sshd.user}",
-            "-P",
-            str(sshd.port),
-            "-i",
-            sshd.key,
-            f"--known-hosts={sshd.folder / 'known_hosts'}",
-            "-S",
-            FAR_SIDE,
-            "-l",
-            self._rate,
-            f"-k{self.outcome.level}",
-            "--partial-tag=job",
-            "-q",
-            self._source,
-            self._target,
-        )
-
-    def _kill(self, session: Openascp) -> None:
-        """One of the two, by chance; the far side may not be there yet."""
-        halves = [pid for pid in self._sshd.connections() if _is_server_half(pid)]
-        if halves and self._chance.random() < 0.5:
-            os.kill(halves[-1], signal.SIGKILL)
-        else:
-            session.kill()
-
-    def _wait_until_far_side_is_gone(self) -> None:
-        deadline = time.monotonic() + _SECONDS
-        while self._sshd.connections():
-            if time.monotonic() > deadline:
-                raise RuntimeError("the far side does not end")
-            time.sleep(0.01)
-
-    # What is there.
-
-    def _held(self) -> dict[str, tuple[int, int]]:
-        """Inode and size of each file at the target, by its path."""
-        found = {}
-        for path in self._target.rglob("*"):
-            if path.is_file():
-                about = path.stat()
-                found[str(path.relative_to(self._target))] = about.st_ino, about.st_size
-        return found
-
-    def _check_what_has_its_name(self, had: dict[str, tuple[int, int]]) -> None:
-        now = self._held()
-        for name, (inode, _) in now.items():
-            if name.endswith(".partial") or had.get(name, (0, 0))[0] == inode:
-                continue  # not complete, or seen before
-            source = self._source.parent / name
-            if (self._target / name).read_bytes() != source.read_bytes():
-                raise RuntimeError(f"level {self.outcome.level}: {name} is wrong")
-            if name in had and self.outcome.level:
-                self.outcome.files_repeated += 1
-
-    def _look_at_start(self, session: Openascp, had: dict[str, tuple[int, int]]) -> None:
-        """How much of the large file was sent again."""
-        partial = f"{self._source.name}.job.partial"
-        started = session.listener.of_type("START")
-        if not started or partial not in had:
-            return
-        kept = started[0].integer("StartByte")
-        self.outcome.resumed += bool(kept)
-        self.outcome.repeated.append(max(0, had[partial][1] - kept))
-
-
-def _wait_for_end(session: Openascp, seconds: float) -> None:
-    """Return when the session says that it is over; TimeoutError when it goes on."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if session.listener.of_type("DONE"):
-            session.done()
-            return
-        time.sleep(0.002)
-    raise TimeoutError
-
-
-def _is_server_half(pid: int) -> bool:
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return b"--server" in words and b"asperacentral.openascp" in words
-
-
-def _contents(path: Path) -> dict[str, bytes]:
-    if path.is_file():
-        return {"": path.read_bytes()}
-    return {str(each.relative_to(path)): each.read_bytes() for each in path.rglob("*") if each.is_file()}
+_COLUMNS = (
+    "what", "level", "plane", "kills of the client", "kills of the far end", "sessions", "transfers",
+    "resumed in a file", "damaged", "most bytes repeated", "whole files repeated", "wrong, lacking or left",
+)  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--kills", type=int, default=200, help="for each level and each sort of source")
-    parser.add_argument("--levels", type=int, nargs="+", default=[0, 1, 2, 3], help="resume levels")
-    parser.add_argument("--size", type=int, default=256, help="MiB of the large file")
-    parser.add_argument("--files", type=int, default=3000, help="number of small files")
-    parser.add_argument("--rate", default="600m", help="target rate")
+    parser.add_argument("--kills", type=int, default=200, help="for each source, level and plane")
+    parser.add_argument("--levels", type=_numbers, default=[0, 1, 2, 3], help="resume levels, with commas")
     parser.add_argument(
-        "--window", type=float, default=1.5, help="seconds after the login within which to kill"
+        "--ends", type=_names(ENDS), default=list(ENDS), help="which end to kill, with commas"
+    )
+    parser.add_argument("--planes", type=_names(PLANES), default=[HALVES], help=f"of {', '.join(PLANES)}")
+    parser.add_argument("--size", type=int, default=256, help="MiB of the large file; 0: none")
+    parser.add_argument("--files", type=int, default=3000, help="number of small files; 0: none")
+    parser.add_argument(
+        "--rates", type=_words, default=["600m", "40m"], help="of the large and the small ones"
     )
     parser.add_argument("--seed", type=int, default=1, help="of the random moments")
     parser.add_argument("--folder", type=Path, help="where to work; default: the system's temporary folder")
 
 
 def run(args: argparse.Namespace) -> Report:
+    folder = Path(tempfile.mkdtemp(prefix="bench-kills-", dir=args.folder))
     chance = random.Random(args.seed)
-    with (
-        tempfile.TemporaryDirectory(prefix="bench-kills-", dir=args.folder) as name,
-        Sshd(Path(name) / "sshd") as sshd,
-        report.conditions() as told,
-    ):
-        folder = Path(name)
-        large, small = folder / "large.bin", folder / "small"
+    table = Table(f"After {args.kills} kills in each row", _COLUMNS)
+    problems = []
+    with _far_sides(folder) as fars, report.conditions() as told:
+        sources = list(_sources(args, folder / "files", chance))
+        for source, level, plane in itertools.product(sources, args.levels, args.planes):
+            account = _row(args, folder, fars, source, (level, plane), chance)
+            problems += account.problems + broken_promises(account, level, plane)
+            table.rows.append(_cells(source, level, plane, account))
+            print("\r" + " | ".join(map(str, table.rows[-1])), file=sys.stderr, flush=True)
+        text = told()
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if problems:
+        print(report.Report("kills", text, [table]).markdown())
+        raise SystemExit(f"{len(problems)} things are not as they should be; the files are in {folder}")
+    shutil.rmtree(folder)
+    return Report("kills", text, [table])
+
+
+def broken_promises(account: Account, level: int, plane: str) -> list[str]:
+    """What was sent again although it was there."""
+    found = []
+    if level and account.files_again:
+        found.append(f"level {level}, {plane}: {account.files_again} complete files were sent again")
+    if level and plane == HALVES and (most := max(account.repeated, default=0)) > BLOCK:
+        found.append(f"level {level}, {plane}: {most} bytes were sent again after one kill")
+    return found
+
+
+@contextlib.contextmanager
+def _far_sides(folder: Path) -> Iterator[list[Far]]:
+    """The far sides there are, with one folder of files."""
+    root = folder / "files"
+    root.mkdir()
+    with contextlib.ExitStack() as stack:
+        fars = [stack.enter_context(by_node(folder, root))]
+        if SSHD is not None:
+            fars.append(by_sshd(stack.enter_context(Sshd(folder / "sshd")), root))
+        yield fars
+
+
+def _sources(args: argparse.Namespace, root: Path, chance: random.Random) -> Iterator[Source]:
+    if args.size:
+        large = root / "large.bin"
         with large.open("wb") as file:
             for _ in range(args.size):
                 file.write(chance.randbytes(MIB))
             file.write(b"and no whole block")
-        small.mkdir()
-        for number in range(args.files):
-            (small / f"{number:05}.dat").write_bytes(chance.randbytes(1 + number % 5000))
-        tables = [
-            _table(f"One file of {args.size} MiB", args, sshd, large, chance),
-            _table(f"{args.files} small files", args, sshd, small, chance),
-        ]
-        return Report("kills", told(), tables)
+        yield Source(large, args.rates[0])
+    if args.files:
+        small = root / "small"
+        make_small_files(small, args.files, chance)
+        yield Source(small, args.rates[-1])
 
 
-def _table(title: str, args: argparse.Namespace, sshd: Sshd, source: Path, chance: random.Random) -> Table:
-    columns = ["level", "kills", "transfers", "resumed in the file", "most bytes repeated", "files repeated"]
-    table = Table(f"{title}: every byte right after {args.kills} kills at each level", columns)
-    for level in args.levels:
-        seen = Trial(sshd, source, level, args.rate, args.window, chance).run(args.kills)
-        most = max(seen.repeated, default=0)
-        if level and (most > BLOCK or seen.files_repeated):
-            raise RuntimeError(f"level {level}: {most} bytes and {seen.files_repeated} files were sent again")
-        table.rows.append([level, seen.kills, seen.transfers, seen.resumed, most, seen.files_repeated])
-        print(table.title, table.rows[-1], file=sys.stderr, flush=True)
-    return table
+def make_small_files(folder: Path, count: int, chance: random.Random) -> None:
+    """Files of up to 10 kB in nested folders; every tenth is empty, and so is one folder."""
+    (folder / "empty").mkdir(parents=True)
+    for number in range(count):
+        path = folder / f"{number % 7}" / f"{number % 11}" / f"{number:05}.dat"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(chance.randbytes(chance.randrange(10_000)) if number % 10 else b"")
+
+
+def _row(
+    args: argparse.Namespace,
+    folder: Path,
+    fars: list[Far],
+    source: Source,
+    rules: tuple[int, str],
+    chance: random.Random,
+) -> Account:
+    """Transfers in all ways, in turns, until the kills are used up."""
+    account = Account()
+    level, plane = rules
+    ways = itertools.cycle(itertools.product(fars, MODES))
+    label = f"{source.path.name} level {level} {plane}"
+    while account.killed < args.kills and not account.problems:
+        far, mode = next(ways)
+        left = min(args.kills - account.killed, max(5, args.kills // 8))
+        transfer = Transfer(far, source, folder, Rules(level, mode, plane, tuple(args.ends)), chance, account)
+        for _ in transfer.run(left):
+            shown = bar(account.killed / args.kills, 30)
+            print(f"\r{label:30} {shown} {account.killed}", end="", file=sys.stderr, flush=True)
+    return account
+
+
+def _cells(source: Source, level: int, plane: str, account: Account) -> list[str | int]:
+    kills = [account.kills[end] for end in ENDS]
+    most = max(account.repeated) if level and plane == HALVES and account.repeated else "-"
+    problems = len(account.problems)
+    counts = [account.sessions, account.transfers, account.resumed, account.damaged]
+    return [source.path.name, level, plane, *kills, *counts, most, account.files_again, problems]
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(word) for word in text.split(",")]
+
+
+def _words(text: str) -> list[str]:
+    return text.split(",")
+
+
+def _names(known: tuple[str, ...]) -> Callable[[str], list[str]]:
+    def read(text: str) -> list[str]:
+        words = text.split(",")
+        if not set(words) <= set(known):
+            raise argparse.ArgumentTypeError(f"not of {', '.join(known)}")
+        return words
+
+    return read
 
 
 if __name__ == "__main__":
