@@ -30,7 +30,11 @@ CLIENT, SERVER = ENDS = ("client", "server")
 HALVES, SFTP = PLANES = ("halves", "sftp")
 MODES = ("send", "recv")
 TAG = "job"
+HELD = "two blocks are there"
+"""For `Rules.signs`: not a message, but what the destination has of a large file."""
 _SECONDS = 120.0
+_IN_A_HURRY = "1g"
+_PARTIAL = f".{TAG}.partial"
 _FAR_SIDE = f"{sys.executable} -P -m asperacentral.openascp"
 _NOBODY = "no-openascp-here"
 _PASSWORD = "kills"
@@ -78,7 +82,7 @@ class Source:
 
     path: Path
     rate: str
-    """So low that most kills come in the middle."""
+    """Of sessions that are to be killed: so low that most kills come in the middle."""
 
     @property
     def is_large(self) -> bool:
@@ -116,8 +120,12 @@ class Rules:
     plane: str = HALVES
     ends: tuple[str, ...] = ENDS
     damage_share: float = 0.25
+    quiet_share: float = 0.7
+    """How often the next session begins when nobody writes any more, so that what is there can be measured."""
+    signs: tuple[str, ...] = ("", "SESSION", "START", "START")
+    """Messages of the session, or HELD, one of which is waited for; empty for none."""
     moments: tuple[float, float] = (0.0, 0.4)
-    """Seconds after the first byte is on its way, or after the login, within which to kill."""
+    """Seconds after that within which to kill."""
 
 
 class Transfer:
@@ -133,7 +141,8 @@ class Transfer:
         self._account = account
         self._known_hosts = folder / "known_hosts"
         self._target = (far.root if rules.mode == "send" else folder) / "in"
-        self._place = self._target / source.path.name
+        self._partial = self._target / f"{source.path.name}{_PARTIAL}"
+        self._checkpoint = self._target / f"{source.path.name}.ckpt{_PARTIAL}"
         self._whole: dict[str, int] = {}  # inode of each file that was right when it was looked at
         self._harmed: set[int] = set()  # inodes of complete files that were damaged
         self._measurable = False
@@ -161,7 +170,8 @@ class Transfer:
     def _session(self, course: Callable[[Openascp], bool]) -> bool:
         """Start a session and let it run its course; whether it was killed."""
         held = self._held() if self._measurable else None
-        with self._start() as session:
+        rate = self._source.rate if course == self._one_to_be_killed else _IN_A_HURRY
+        with self._start(rate) as session:
             killed = course(session)
             started = session.listener.of_type("START")
         self._account.sessions += 1
@@ -170,7 +180,7 @@ class Transfer:
         self._look(complete=False)
         return killed
 
-    def _start(self) -> Openascp:
+    def _start(self, rate: str) -> Openascp:
         far, rules = self._far, self._rules
         there, here = f"{far.prefix}/{self._source.path.name}", self._source.path
         program = far.program if rules.plane == HALVES else _NOBODY
@@ -181,7 +191,7 @@ class Transfer:
             *(("-S", program) if program else ()),
             f"--known-hosts={self._known_hosts}",
             "-l",
-            self._source.rate,
+            rate,
             f"-k{rules.level}",
             f"--partial-tag={TAG}",
             "-q",
@@ -197,17 +207,24 @@ class Transfer:
 
     def _one_to_be_killed(self, session: Openascp) -> bool:
         """Kill one of its ends at a random moment, unless it is complete before."""
-        first = self._chance.choice(("", "SESSION", "START", "START"))
-        moment = time.monotonic() + _SECONDS
+        sign = self._chance.choice(self._rules.signs)
+        began = time.monotonic()
+        moment = began + _SECONDS
         while time.monotonic() < moment and session.process.poll() is None:
-            seen = not first or session.listener.of_type(first)
-            if seen and moment - time.monotonic() > self._rules.moments[1]:
+            if moment > began + _SECONDS / 2 and self._shows(session, sign):
                 moment = time.monotonic() + self._chance.uniform(*self._rules.moments)
             time.sleep(0.002)
         if session.process.poll() is not None:
             return self._one_to_the_end(session)
         self._kill(session)
         return True
+
+    def _shows(self, session: Openascp, sign: str) -> bool:
+        if sign != HELD:
+            return not sign or bool(session.listener.of_type(sign))
+        with contextlib.suppress(FileNotFoundError):
+            return self._partial.stat().st_size > 2 * BLOCK
+        return False
 
     def _kill(self, session: Openascp) -> None:
         end = self._chance.choice(self._rules.ends)
@@ -221,8 +238,7 @@ class Transfer:
             end = CLIENT
             session.kill()
         self._account.kills[end] += 1
-        # A manager tries again at once; what is left behind can be measured only when nobody writes any more.
-        self._measurable = self._chance.random() < 0.7 and self._is_quiet()
+        self._measurable = self._chance.random() < self._rules.quiet_share and self._is_quiet()
 
     def _is_quiet(self) -> bool:
         """Wait until nobody serves; False when that cannot be known."""
@@ -240,9 +256,8 @@ class Transfer:
         """Harm what is there, as far as this level is to find it."""
         if not (self._rules.level and self._rules.plane == HALVES and self._is_quiet()):
             return
-        partial, checkpoint = (self._place.with_name(self._place.name + mark) for mark in _MARKS)
         complete = [] if self._source.is_large else [self._target / name for name in self._whole]
-        harmed = damage.something(self._rules.level, partial, checkpoint, complete, self._chance)
+        harmed = damage.something(self._rules.level, self._partial, self._checkpoint, complete, self._chance)
         if harmed is None:
             return
         self._account.damaged += 1
@@ -256,9 +271,8 @@ class Transfer:
     def _held(self) -> int:
         """Bytes that would be sent again if nothing was kept; of a large file only blocks that are right."""
         if self._source.is_large:
-            partial = self._place.with_name(self._place.name + _MARKS[0])
-            return _right_blocks(partial, self._source.path) if partial.exists() else 0
-        return sum(path.stat().st_size for path in self._target.rglob(f"*{_MARKS[0]}"))
+            return _right_blocks(self._partial, self._source.path) if self._partial.exists() else 0
+        return sum(path.stat().st_size for path in self._target.rglob(f"*{_PARTIAL}"))
 
     def _measure(self, held: int, kept: int | None) -> None:
         if self._source.is_large and kept is not None:
@@ -299,9 +313,6 @@ class Transfer:
         rules = self._rules
         told = f"level {rules.level}, {rules.plane}, {self._far.name}, {rules.mode}: {text}"
         self._account.problems.append(told)
-
-
-_MARKS = (f".{TAG}.partial", f".ckpt.{TAG}.partial")
 
 
 def _is_half(pid: int) -> bool:
