@@ -34,6 +34,7 @@ COMMANDS = {
     "check-config": "explain a configuration file: values, sources, what is unknown",
     "deadletters": "list, replay or drop notifications that were given up",
     "token": "make a token that permits a transfer with this server",
+    "shell": "push and pull by hand from a prompt, several transfers at once, without a daemon",
     "node": "serve files over SSH to transfers, without an sshd",
 }
 """Each is `asperacentral.commands.NAME`, with _ for -; the line stands in the program's help without importing it."""

@@ -130,7 +130,7 @@ class JobRunner:
     def rate(
         self, job_id: str, target: int | None = None, minimum: int | None = None, policy: str | None = None
     ) -> bool:
-        """Change control values; a paused job gets its target when it is resumed. False when it has ended."""
+        """Change control values; a paused job gets its rates when it is resumed. False when it has ended."""
         if job_id in self.foreign:
             return self.sessions.control_job(job_id, target_rate=target, minimum_rate=minimum, policy=policy)
         job = self.find(job_id).job
@@ -138,9 +138,10 @@ class JobRunner:
             return False
         messages.rate(target, minimum, policy)  # a mistake is told before it is remembered
         job.steer(target=target, minimum=minimum, policy=policy)
-        now = None if job.paused else target
-        if now is not None or minimum is not None or policy is not None:
-            self.sessions.control_job(job.user_str, target_rate=now, minimum_rate=minimum, policy=policy)
+        if job.paused:
+            target = minimum = None
+        if target is not None or minimum is not None or policy is not None:
+            self.sessions.control_job(job.user_str, target_rate=target, minimum_rate=minimum, policy=policy)
         return True
 
     def pause(self, job_id: str, paused: bool) -> bool:
@@ -149,7 +150,13 @@ class JobRunner:
         if job.state in ENDED:
             return False
         job.paused = paused
-        self.sessions.control_job(job.user_str, target_rate=0 if paused else job.rates.target_rate)
+        if paused:
+            self.sessions.control_job(job.user_str, target_rate=0)
+        else:  # a process may have lowered its minimum with its target
+            rates = job.rates
+            self.sessions.control_job(
+                job.user_str, target_rate=rates.target_rate, minimum_rate=rates.minimum_rate
+            )
         return True
 
     def cancel(self, job_id: str) -> bool:
