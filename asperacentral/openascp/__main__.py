@@ -5,12 +5,11 @@ The far side starts anew for each session and touches no SSH, so nothing is impo
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import logging
 import os
 import sys
-
-_USAGE = "openascp: --server takes no arguments\n"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -26,11 +25,22 @@ def main(argv: list[str] | None = None) -> int:
 def _serve(more: list[str]) -> int:
     from asperacentral.openascp.exchange.server import serve
 
-    if more:
-        sys.stderr.write(_USAGE)
-        return 1
+    parser = argparse.ArgumentParser(
+        prog="openascp --server",
+        description="The far side of a session; started by an SSH server.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--token-required",
+        action="store_true",
+        help="serve nobody without a token: for the forced command of a key that many share",
+    )
+    parser.add_argument("--config", metavar="FILE", help="read this aspera.conf")
+    given = parser.parse_args(more)
+    if given.config:
+        os.environ["ASPERA_CONF"] = given.config
     logging.getLogger().handlers[:] = [logging.NullHandler()]
-    return asyncio.run(serve(os.environ))
+    return asyncio.run(serve(os.environ, token_required=given.token_required))
 
 
 if __name__ == "__main__":

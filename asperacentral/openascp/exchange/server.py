@@ -45,8 +45,8 @@ _CLOSE_SECONDS = 10.0
 log = logging.getLogger(__name__)
 
 
-async def serve(environ: MutableMapping[str, str]) -> int:
-    """Serve one session on standard input and output; the exit status."""
+async def serve(environ: MutableMapping[str, str], *, token_required: bool = False) -> int:
+    """Serve one session on standard input and output; the exit status. With `token_required` no other."""
     conversation = await converse_on(0, 1)
     farewell: Refused | Broken | None = None
     try:
@@ -59,6 +59,8 @@ async def serve(environ: MutableMapping[str, str]) -> int:
             raise SessionFailure(FaspCode.FASP_PROTO, "the session does not begin as one")
         try:
             policy = _policy(environ)
+            if token_required:
+                policy = policy.with_tokens_only()
             session = ServerSession(conversation, hello, policy)
         except SessionFailure as failure:
             farewell = Refused(int(failure.code), str(failure))
