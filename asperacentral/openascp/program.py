@@ -20,8 +20,9 @@ from asperacentral.fasp import messages
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.console import Console
 from asperacentral.openascp.link import ManagementLink
+from asperacentral.openascp.managers import ManagerUnreachableError
 from asperacentral.openascp.options import Options, Secrets, UsageError, manager_of, parse, session_id_of
-from asperacentral.openascp.session import ManagerUnreachableError, Session
+from asperacentral.openascp.session import Session
 
 _LEVELS = (logging.INFO, logs.STEPS, logs.MESSAGES, logs.BODIES)
 _LOG_SIZE = 10 << 20
@@ -42,10 +43,9 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     try:
         return asyncio.run(_run(options, secrets))
-    except ManagerUnreachableError:
-        _, port = options.manager or ("", 0)
+    except ManagerUnreachableError as missing:
         sys.stderr.write(
-            f"required management connection to port localhost:{port} failed\n"
+            f"required management connection to port localhost:{missing.port} failed\n"
             "failed to connect to management socket, exiting\n"
         )
         return 1

@@ -32,7 +32,7 @@ from asperacentral.openascp.exchange.terms import Terms
 from asperacentral.openascp.exchange_limits import not_by_exchange
 from asperacentral.openascp.failures import Failure, SessionFailure, shown, verdict
 from asperacentral.openascp.hostkeys import HostKeyCheck
-from asperacentral.openascp.link import ManagementLink
+from asperacentral.openascp.managers import Managers
 from asperacentral.openascp.measuring import Measurement
 from asperacentral.openascp.options import LARGEST_RATE, Options, Secrets
 from asperacentral.openascp.outcome import while_connected
@@ -51,10 +51,6 @@ FAREWELL_SECONDS = 5.0
 _CLOSE_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
-
-
-class ManagerUnreachableError(Exception):
-    """The manager given by -M does not answer."""
 
 
 class Session:
@@ -82,7 +78,8 @@ class Session:
         self._delay = 0
         self._cancelled = asyncio.Event()
         self._conversation: Conversation | None = None
-        self._link = ManagementLink(
+        self._link = Managers(
+            options.managers,
             greeting=self._greeting,
             command=self._obey,
             port_file=options.manager_port_file,
@@ -91,11 +88,7 @@ class Session:
 
     async def run(self) -> int:
         """Run to the end and return the exit status. ManagerUnreachableError before anything has begun."""
-        if self._options.manager is not None:
-            try:
-                await self._link.dial(*self._options.manager)
-            except OSError as error:
-                raise ManagerUnreachableError from error
+        await self._link.dial()
         ticker = asyncio.create_task(self._tick())
         failure = await self._outcome(asyncio.create_task(self._transfer()))
         ticker.cancel()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from asperacentral.fasp import messages
+from asperacentral.fasp.messages import cancel
 from tests.openascp.conftest import Run
+from tests.openascp.manager import Listener
 
 pytestmark = pytest.mark.sshd
 UUID = "0b5e4a6e-9d3c-4f4b-8f5e-3a1c6f1d2e3f"
@@ -101,3 +105,40 @@ def test_cancel_ends_with_code_28_and_leaves_nothing(run: Run, tmp_path: Path) -
     process.listener.send(messages.cancel())
     assert process.error() == 28
     assert list(target.iterdir()) == []
+
+
+def test_all_managers_hear_the_session_and_each_can_end_it(run: Run, tmp_path: Path) -> None:
+    with (tmp_path / "big").open("wb") as file:
+        file.truncate(1 << 30)
+    other = Listener()
+    process = run("send", [tmp_path / "big"], tmp_path / "copy", "-M", str(other.port), "-l", "1000")
+    other.wait_for("START")
+    other.wait_for("STATS")
+    other.send(cancel())
+    assert process.error() == 28
+    assert other.wait_for("ERROR").integer("Code") == 28
+    assert [message.type for message in other.messages][:2] == ["INIT", "SESSION"]
+
+
+def test_a_second_manager_that_does_not_answer_ends_it_before_it_begins(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "f").touch()
+    process = run("send", [tmp_path / "f"], tmp_path / "copy", "-M", "1")
+    _, error = process.process.communicate(timeout=60)
+    assert process.process.returncode == 1
+    assert error.decode().splitlines()[0] == "required management connection to port localhost:1 failed"
+
+
+def test_an_unknown_option_ends_with_status_1_and_one_line(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "asperacentral.openascp",
+        "--mode=send",
+        "--host=h",
+        "--frobnicate",
+        "a",
+        "b",
+    ]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "openascp: option not supported: --frobnicate\n"
