@@ -219,7 +219,10 @@ class Session:
             secrets.cookie,
         )
         welcome = await farside.introduce(conversation, hello)
-        self._granted(welcome)
+        if self._rates == messages.Rates(terms.target_rate, terms.minimum_rate, terms.policy):
+            self._granted(welcome)
+        else:  # the manager has changed them meanwhile: the far side grants what it can of that
+            conversation.send(Rates(self._rates.target_rate, self._rates.minimum_rate, self._rates.policy))
         self._connected(connection, Transport="ssh")
         self._conversation = conversation
         with confined(None) as files:
