@@ -17,18 +17,16 @@ from asperacentral import __version__
 from asperacentral.fasp import messages
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.fasp.management import Message, MessageType
-from asperacentral.openascp import farside, network, sftp_plane, states
+from asperacentral.openascp import bargain, farside, network, sftp_plane, states
 from asperacentral.openascp.confined import confined
 from asperacentral.openascp.connection import Login, connect
 from asperacentral.openascp.console import Console
 from asperacentral.openascp.exchange.channel import send_stream
 from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.half import Half
-from asperacentral.openascp.exchange.messages import VERSION, Argument, Broken, Hello, Rates, Welcome
-from asperacentral.openascp.exchange.paths import own_name
+from asperacentral.openascp.exchange.messages import VERSION, Broken, Hello, Rates, Welcome
 from asperacentral.openascp.exchange.receiving import ReceivingHalf
 from asperacentral.openascp.exchange.sending import SendingHalf
-from asperacentral.openascp.exchange.terms import Terms
 from asperacentral.openascp.exchange_limits import not_by_exchange
 from asperacentral.openascp.failures import Failure, SessionFailure, shown, verdict
 from asperacentral.openascp.hostkeys import HostKeyCheck
@@ -207,14 +205,14 @@ class Session:
         options, secrets = self._options, self._secrets
         if not options.sources:
             raise SessionFailure(FaspCode.NOTHING)
-        terms = _terms(options)
+        terms = bargain.terms(options)
         hello = Hello(
             VERSION,
             __version__,
             options.session_id,
             options.sending,
             terms.written(),
-            _shown_cipher(options),
+            bargain.cipher(options),
             secrets.token,
             secrets.cookie,
         )
@@ -229,11 +227,15 @@ class Session:
             half: Half
             if options.sending:
                 half = SendingHalf(
-                    conversation, self, files, lambda source: send_stream(source, conversation, self._pacer)
+                    conversation,
+                    self,
+                    files,
+                    terms,
+                    lambda source: send_stream(source, conversation, self._pacer),
                 )
             else:
                 half = ReceivingHalf(conversation, self, files, terms)
-            half.lead(_arguments(options))
+            half.lead(bargain.arguments(options))
             await half.run()
 
     async def _copy(self, connection: asyncssh.SSHClientConnection) -> None:
@@ -462,31 +464,3 @@ class Session:
         if self._connection is not None:
             self._delay = network.round_trip(self._connection) or self._delay
         return self._counters.progress(elapsed, self._delay)
-
-
-def _terms(options: Options) -> Terms:
-    """What both halves must know of the command line."""
-    return Terms(
-        destination=options.destination,
-        several=options.several or len(options.sources) > 1,
-        create_path=options.create_path,
-        overwrite=options.overwrite,
-        resume_level=options.resume_level,
-        partial_tag=options.partial_tag.encode(),
-        partial_suffix=options.partial_suffix.encode("utf-8", "surrogateescape"),
-        target_rate=options.target_rate,
-        minimum_rate=options.minimum_rate,
-        policy=options.policy,
-    )
-
-
-def _shown_cipher(options: Options) -> str:
-    return options.cipher.replace("aes", "aes-")
-
-
-def _arguments(options: Options) -> list[Argument]:
-    names = options.placed or [own_name(source) for source in options.sources]
-    return [
-        Argument(index, source, name, options.destination)
-        for index, (source, name) in enumerate(zip(options.sources, names, strict=True))
-    ]

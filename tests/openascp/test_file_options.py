@@ -12,7 +12,10 @@ import pytest
 from tests.openascp.conftest import Run
 
 pytestmark = pytest.mark.sshd
-BOTH = pytest.mark.parametrize("mode", ["send", "recv"])
+BOTH = pytest.mark.parametrize(
+    ("mode", "plane"), [("send", "exchange"), ("recv", "exchange"), ("recv", "sftp")]
+)
+"""Of SFTP one direction is enough: the same code reads and writes on both sides."""
 PASSPHRASE = {"ASPERA_SCP_FILEPASS": "open sesame"}
 
 

@@ -8,54 +8,21 @@ from __future__ import annotations
 
 import errno
 import posixpath
-import stat
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp import names
 from asperacentral.openascp.confined import Files
 from asperacentral.openascp.exchange import partial, resuming
-from asperacentral.openascp.exchange.checkpoint import BLOCK, Identity, extents_without
-from asperacentral.openascp.exchange.messages import DONE, FILE, FOLDER, SKIPPED, Argument, Entry
+from asperacentral.openascp.exchange.checkpoint import BLOCK, Identity
+from asperacentral.openascp.exchange.finishing import Finisher
+from asperacentral.openascp.exchange.messages import DONE, FILE, FOLDER, LINK, SKIPPED, Argument, Entry
 from asperacentral.openascp.exchange.paths import joined
-from asperacentral.openascp.exchange.resuming import Leftover
+from asperacentral.openascp.exchange.target import Target
 from asperacentral.openascp.exchange.terms import Terms
 from asperacentral.openascp.failures import Failure, SessionFailure, from_os_error
 from asperacentral.openascp.filesystem import Attributes, Kind, kind_of
 from asperacentral.openascp.overwrite import Decision, decide
-
-Extents = tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A file to be written: `missing` are the extents it lacks, the others are in `leftover`.
-
-    `identity` is set when the file is worth a checkpoint.
-    """
-
-    entry: Entry
-    place: bytes
-    partial: bytes
-    checkpoint: bytes
-    identity: Identity | None
-    missing: Extents
-    leftover: Leftover | None = None
-
-    @property
-    def kept(self) -> int:
-        """How many bytes are there already."""
-        return self.leftover.size if self.leftover is not None else 0
-
-    def resuming(self, leftover: Leftover) -> Target:
-        """The same, with what `leftover` has."""
-        missing = tuple(extents_without(leftover.present, self.entry.size))
-        return replace(self, missing=missing, leftover=leftover)
-
-    @property
-    def executable(self) -> bool:
-        """Whether its owner may execute the source."""
-        return bool(self.entry.mode & stat.S_IXUSR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +40,10 @@ Outcome = Target | Comparison | Failure | str
 class Decider:
     """Decides one entry after the other."""
 
-    def __init__(self, files: Files, terms: Terms) -> None:
+    def __init__(self, files: Files, terms: Terms, finisher: Finisher) -> None:
         self._files = files
         self._terms = terms
+        self._finisher = finisher
         self._arguments: dict[int, tuple[bytes, bytes]] = {}  # source and place
         self._fresh: set[bytes] = set()  # folders made by this session: nothing is in them
         self._taken: dict[bytes, str] | None = {} if terms.several else None
@@ -110,6 +78,8 @@ class Decider:
         place = self._files.named(argument.destination)
         if into and argument.name:
             place = joined(place, self._safe(argument.name))
+            if b"/" in argument.name:
+                self._files.make_folders(posixpath.dirname(place))
         self._arguments[argument.index] = argument.source, place
 
     def place(self, entry: Entry) -> bytes:
@@ -128,6 +98,8 @@ class Decider:
                 return self._folder(place)
             if entry.kind == FILE:
                 return self._file(entry, place)
+            if entry.kind == LINK:
+                return self._finisher.make_link(place, entry.link)
             return Failure(FaspCode.NOT_REGULAR)
         except OSError as error:
             return from_os_error(error, FaspCode.DISK_WRITE)
@@ -212,7 +184,7 @@ class Decider:
             return
         key = posixpath.normpath(place)
         taken = self._taken.get(key)
-        if taken is not None and FILE in (kind, taken):
+        if taken is not None and (kind, taken) != (FOLDER, FOLDER):
             raise Failure(FaspCode.AMBIGUOUS_TARGET, "another source has the same target")
         self._taken[key] = kind
 

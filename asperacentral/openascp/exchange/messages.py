@@ -17,7 +17,7 @@ from asperacentral.openascp.exchange.codec import RemoteProtocolError
 
 VERSION = 1
 LARGEST_NUMBER = 2**63 - 1
-LONGEST_PATH = 32 * 1024
+LONGEST_BYTES = 256 * 1024
 LONGEST_TEXT = 64 * 1024
 MOST_RECORDS = 100_000
 MOST_ENTRIES = 512
@@ -403,7 +403,7 @@ def _number(value: Any, name: str) -> int:
 
 
 def _bytes(value: Any, name: str) -> bytes:
-    if not isinstance(value, bytes) or len(value) > LONGEST_PATH:
+    if not isinstance(value, bytes) or len(value) > LONGEST_BYTES:
         raise RemoteProtocolError(f"{name} is not bytes, or too many")
     return value
 

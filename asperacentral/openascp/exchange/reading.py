@@ -16,9 +16,13 @@ from dataclasses import dataclass, field
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.confined import Files
 from asperacentral.openascp.exchange.messages import Entry, Need, Verdict
+from asperacentral.openascp.exchange.terms import Terms
 from asperacentral.openascp.failures import Failure, from_os_error
+from asperacentral.openascp.files.attributes import restore_access_time
+from asperacentral.openascp.files.checksums import Checksum
 
 _PATIENCE_SECONDS = 0.02
+_READ = 1024 * 1024
 _CHANGED = "the source changed while it was read"
 _SHORTER = "the source became shorter while it was read"
 
@@ -31,14 +35,17 @@ class _Source:
     place: bytes
     descriptor: int = -1
     void: bool = False
+    checksum: Checksum | None = None
     extents: deque[tuple[int, int]] = field(default_factory=deque)
 
 
 class StreamReader:
     """The `StreamSource` of a sending half. `tell` is called in the reading thread."""
 
-    def __init__(self, files: Files, tell: Callable[[Verdict], None]) -> None:
+    def __init__(self, files: Files, tell: Callable[[Verdict], None], terms: Terms) -> None:
         self._files = files
+        self._checksum = terms.checksum
+        self._restore_access_time = terms.preserving().source_access_time
         self._tell = tell
         self._changed = threading.Condition()
         self._needs: deque[tuple[_Source, Need]] = deque()
@@ -118,6 +125,8 @@ class StreamReader:
         try:
             source.descriptor = self._files.open_file(source.place, os.O_RDONLY)
             self._check(source)
+            if self._checksum != "none":
+                source.checksum = Checksum(self._checksum)
         except OSError as error:
             self._withdraw(source, from_os_error(error, FaspCode.DISK_READ))
         except Failure as failure:
@@ -129,6 +138,8 @@ class StreamReader:
                 data = os.pread(source.descriptor, size, offset)
                 if len(data) < size:
                     data += self._rest(source.descriptor, offset + len(data), size - len(data))
+                if source.checksum is not None and source.checksum.size == offset:
+                    source.checksum.update(data)
                 return data
             except OSError as error:
                 self._withdraw(source, from_os_error(error, FaspCode.DISK_READ))
@@ -153,8 +164,11 @@ class StreamReader:
         """All that is needed was read: is it still the same file?"""
         try:
             if not source.void:
+                checksum = self._summed(source)
+                if self._restore_access_time:
+                    restore_access_time(source.descriptor, source.entry.accessed)
                 self._check(source)
-                self._tell(Verdict(source.entry.id))
+                self._tell(Verdict(source.entry.id, checksum=checksum))
         except OSError as error:
             self._withdraw(source, from_os_error(error, FaspCode.DISK_READ))
         except Failure as failure:
@@ -163,6 +177,19 @@ class StreamReader:
             _close(source)
             with self._changed:
                 self._sources.pop(source.entry.id, None)
+
+    @staticmethod
+    def _summed(source: _Source) -> bytes:
+        """The checksum of the whole file; what was not sent, as a former session brought it, is read for it."""
+        checksum = source.checksum
+        if checksum is None:
+            return b""
+        while checksum.size < source.entry.size:
+            data = os.pread(source.descriptor, _READ, checksum.size)
+            if not data:
+                raise Failure(FaspCode.DISK_READ, _SHORTER)
+            checksum.update(data)
+        return checksum.hexdigest().encode()
 
     @staticmethod
     def _check(source: _Source) -> None:

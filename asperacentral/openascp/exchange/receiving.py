@@ -14,8 +14,9 @@ from asperacentral.openascp.confined import Files
 from asperacentral.openascp.exchange.channel import ChannelSink
 from asperacentral.openascp.exchange.checkpoint import span
 from asperacentral.openascp.exchange.conversation import Conversation
-from asperacentral.openascp.exchange.deciding import Comparison, Decider, Outcome, Target
+from asperacentral.openascp.exchange.deciding import Comparison, Decider, Outcome
 from asperacentral.openascp.exchange.digests import digests_at, digests_of
+from asperacentral.openascp.exchange.finishing import Finisher
 from asperacentral.openascp.exchange.half import Half, HalfObserver
 from asperacentral.openascp.exchange.messages import (
     DONE,
@@ -40,9 +41,10 @@ from asperacentral.openascp.exchange.messages import (
 )
 from asperacentral.openascp.exchange.scanning import shown_path
 from asperacentral.openascp.exchange.sending import MOST_UNSETTLED
+from asperacentral.openascp.exchange.target import Target
 from asperacentral.openascp.exchange.terms import Terms
 from asperacentral.openascp.exchange.writing import StreamWriter
-from asperacentral.openascp.failures import Failure, SessionFailure
+from asperacentral.openascp.failures import Failure, SessionFailure, from_os_error
 from asperacentral.openascp.plan import PlannedFile, PlannedFolder
 from asperacentral.openascp.scancounts import ScanCounts
 
@@ -96,10 +98,11 @@ class ReceivingHalf(Half):
         super().__init__(conversation, observer)
         self._loop = asyncio.get_running_loop()
         self._files = files
-        self._decider = Decider(files, terms)
+        self._finisher = Finisher(files, terms)
+        self._decider = Decider(files, terms, self._finisher)
         self._level = terms.resume_level
         self._threads = ThreadPoolExecutor(1 + _COMPARISONS, thread_name_prefix="decide")
-        self._writer = StreamWriter(files, self._woken, replace=terms.overwrite != "never")
+        self._writer = StreamWriter(files, self._woken, self._finisher)
         self._channel = ChannelSink(self._writer, conversation)
         self._into: bool | None = None
         self._entries: asyncio.Queue[Entry] = asyncio.Queue()
@@ -117,6 +120,9 @@ class ReceivingHalf(Half):
         self._comparing = asyncio.Semaphore(_COMPARISONS)
         self._comparisons: set[asyncio.Task[None]] = set()
         self._settlements: list[Settled] = []
+        self._checksums: dict[int, str] = {}
+        self._folders: list[Entry] = []
+        self._winding_up = False
 
     def work(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """See Half."""
@@ -143,6 +149,8 @@ class ReceivingHalf(Half):
             case Verdicts(verdicts):
                 for verdict in verdicts:
                     self._writer.judge(verdict)
+                    if verdict.checksum:
+                        self._checksums[verdict.id] = verdict.checksum.decode("ascii", "replace")
                     if verdict.code:
                         self._want_no_more(verdict.id)
             case Digests(id, digests):
@@ -206,26 +214,24 @@ class ReceivingHalf(Half):
             batch = [await self._entries.get()]
             while len(batch) < BATCH and not self._entries.empty():
                 batch.append(self._entries.get_nowait())
-            for index in range(begun, len(self.arguments)):
-                self._begin(self.arguments[index])
-            begun = len(self.arguments)
-            outcomes = await self._loop.run_in_executor(self._threads, self._decide, batch)
+            new = [self.arguments[index] for index in range(begun, len(self.arguments))]
+            begun += len(new)
+            outcomes = await self._in_thread(self._decide, new, batch)
             for entry, outcome in zip(batch, outcomes, strict=True):
                 self._decided(entry, outcome)
             self._lay_out()
             self._flush()
 
-    def _begin(self, argument: Argument) -> None:
+    def _begin_argument(self, argument: Argument) -> None:
         try:
             self._decider.begin(argument, bool(self._into))
-        except OSError as error:
-            raise SessionFailure(
-                FaspCode.BAD_PATH, f"{FaspCode.BAD_PATH.meaning}: {error.strerror}"
-            ) from error
-        except Failure as failure:
-            raise SessionFailure(failure.code, str(failure)) from failure
+        except (OSError, Failure) as error:
+            failure = error if isinstance(error, Failure) else from_os_error(error, FaspCode.DISK_WRITE)
+            raise SessionFailure(failure.code, str(failure)) from error
 
-    def _decide(self, batch: list[Entry]) -> list[Outcome]:
+    def _decide(self, new: list[Argument], batch: list[Entry]) -> list[Outcome]:
+        for argument in new:
+            self._begin_argument(argument)
         return [self._decider.decide(entry) for entry in batch]
 
     def _decided(self, entry: Entry, outcome: Outcome) -> None:
@@ -236,21 +242,25 @@ class ReceivingHalf(Half):
             self._files_open[entry.id] = PlannedFile(shown, place, entry.size, entry.id, entry.argument)
         if isinstance(outcome, Target):
             if outcome.leftover is not None and self._level > 1:
-                self._begin_comparison(self._verify(outcome))
+                self._begin(self._verify(outcome))
             else:
                 self._wanted.append(_Wanted(outcome))
         elif isinstance(outcome, Comparison):
-            self._begin_comparison(self._compare(outcome))
+            self._begin(self._compare(outcome))
         elif isinstance(outcome, Failure):
             if entry.kind == FOLDER:
                 self.observer.folder_failed(PlannedFolder(shown, b""), outcome)
+            elif entry.kind != FILE:
+                self.observer.path_failed(shown, outcome)
             self._settle(Settled(entry.id, FAILED, int(outcome.code), str(outcome)))
         else:
+            if entry.kind == FOLDER and self._finisher.keeps_folders:
+                self._folders.append(entry)
             self._settle(Settled(entry.id, outcome))
 
     # Files and blocks that may be the same.
 
-    def _begin_comparison(self, comparison: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, comparison: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(comparison)
         self._comparisons.add(task)
         task.add_done_callback(self._compared)
@@ -385,7 +395,7 @@ class ReceivingHalf(Half):
         if settled.outcome == SKIPPED:
             self.observer.skipped(file, file.size)
         elif settled.outcome == DONE:
-            self.observer.finished(file)
+            self.observer.finished(file, self._checksums.pop(settled.id, ""))
         else:
             self.observer.failed(file, Failure(known(settled.code), settled.reason))
 
@@ -403,8 +413,20 @@ class ReceivingHalf(Half):
     def _finish_if_over(self) -> None:
         if self._into is None or self.argument_count is None or self._scanned < self.argument_count - 1:
             return
-        if not self._unsettled and not self._settlements:
-            self.finish()
+        if not self._unsettled and not self._settlements and not self._winding_up:
+            self._winding_up = True
+            self._begin(self._wind_up())
+
+    async def _wind_up(self) -> None:
+        """Nothing changes any more in any folder: give them their attributes, the deepest first."""
+        for entry in reversed(self._folders):
+            try:
+                place = self._decider.place(entry)
+                await self._in_thread(self._finisher.finish_folder, place, entry)
+            except OSError as error:
+                shown = shown_path(self.arguments[entry.argument], entry.path)
+                self.observer.path_failed(shown, from_os_error(error, FaspCode.DISK_WRITE))
+        self.finish()
 
 
 def samples(present: list[int]) -> list[int]:

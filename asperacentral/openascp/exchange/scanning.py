@@ -1,7 +1,7 @@
 """Finds what there is to send below each source, as entries; called in a thread, since disks may be slow.
 
-Symbolic links are followed; a link that leads back into its own parents is refused. A folder comes before what is in
-it. Depth is bounded by memory only: folders wait in a list, not on the stack.
+What the session's rules leave out is not told. A symbolic link that is followed back into its own parents is refused. A
+folder comes before what is in it. Depth is bounded by memory only: folders wait in a list, not on the stack.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.confined import Files
-from asperacentral.openascp.exchange.messages import FILE, FOLDER, Argument, Entry, Scanned
+from asperacentral.openascp.exchange.messages import FILE, FOLDER, LINK, Argument, Entry, Scanned
 from asperacentral.openascp.exchange.paths import joined
+from asperacentral.openascp.exchange.terms import Terms
 from asperacentral.openascp.failures import Failure, from_os_error
+from asperacentral.openascp.files import attributes, links
 from asperacentral.openascp.scancounts import ScanCounts
 
 
@@ -42,14 +44,19 @@ class _Waiting:
     place: bytes
     path: bytes
     found: os.stat_result
-    parents: tuple[tuple[int, int], ...]
+    parents: tuple[tuple[int, int], ...] = ()
 
 
 class Scanner:
     """Scans one argument after the other; ids count the entries of the whole session."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, terms: Terms) -> None:
         self._files = files
+        self._selection = terms.selection()
+        self._links = links.at_source(terms.links)
+        self._skip_special = terms.skip_special
+        self._preserve = terms.preserving()
+        self._scanned: set[tuple[int, int]] | None = set() if terms.skip_duplicates else None
         self._next_id = 0
         self.counts = ScanCounts()
 
@@ -59,11 +66,13 @@ class Scanner:
         self.counts.paths += 1
         try:
             place = self._files.named(argument.source)
-            found = self._files.stat(place)
+            # Of `link/` the folder is meant, whatever becomes of links.
+            follow = self._links is links.Source.FOLLOW or argument.source.endswith(b"/")
+            found = self._files.stat(place, follow=follow)
         except OSError as error:
             yield self._not_taken(argument, b"", from_os_error(error, FaspCode.STAT_FAILS))
             return
-        waiting = [_Waiting(place, b"", found, ())]
+        waiting = [_Waiting(place, b"", found)]
         completed = True
         while waiting:
             for each in self._take(argument, waiting.pop(), waiting):
@@ -92,7 +101,9 @@ class Scanner:
         self, argument: Argument, here: _Waiting, waiting: list[_Waiting]
     ) -> Iterator[Found | NotTaken]:
         try:
-            if stat.S_ISDIR(here.found.st_mode):
+            if self._left_out(argument, here):
+                self.counts.excluded += 1
+            elif stat.S_ISDIR(here.found.st_mode):
                 below = self._below(here)
                 self.counts.folders += 1
                 yield self._found(argument, here, FOLDER)
@@ -102,16 +113,37 @@ class Scanner:
                     else:
                         yield self._not_taken(argument, *each)
             elif stat.S_ISREG(here.found.st_mode):
+                found = self._found(argument, here, FILE)
                 self.counts.files += 1
                 self.counts.size += here.found.st_size
-                yield self._found(argument, here, FILE)
+                yield found
+            elif stat.S_ISLNK(here.found.st_mode):
+                yield self._found(argument, here, LINK)
             else:
                 self.counts.irregular += 1
                 raise Failure(FaspCode.NOT_REGULAR)
+        except attributes.MetadataError as error:
+            yield self._not_taken(argument, here.path, Failure(FaspCode.DISK_READ, str(error)))
         except OSError as error:
             yield self._not_taken(argument, here.path, from_os_error(error, FaspCode.DISK_READ))
         except Failure as failure:
             yield self._not_taken(argument, here.path, failure)
+
+    def _left_out(self, argument: Argument, here: _Waiting) -> bool:
+        """Whether the rules leave this name out."""
+        mode = here.found.st_mode
+        relative = joined(argument.name, here.path)
+        folder = stat.S_ISDIR(mode)
+        if relative and not self._selection.takes(relative, folder=folder, modified=here.found.st_mtime_ns):
+            return True
+        if stat.S_ISLNK(mode):
+            return self._links is links.Source.SKIP
+        if folder and self._scanned is not None:
+            identity = (here.found.st_dev, here.found.st_ino)
+            again = identity in self._scanned and identity not in here.parents
+            self._scanned.add(identity)
+            return again
+        return self._skip_special and not folder and not stat.S_ISREG(mode)
 
     def _below(self, here: _Waiting) -> list[_Waiting | tuple[bytes, Failure]]:
         """What is in a folder, links followed."""
@@ -124,7 +156,8 @@ class Scanner:
             self.counts.paths += 1
             place, path = joined(here.place, name), joined(here.path, name)
             try:
-                followed = self._files.stat(place) if stat.S_ISLNK(found.st_mode) else found
+                follow = stat.S_ISLNK(found.st_mode) and self._links is links.Source.FOLLOW
+                followed = self._files.stat(place) if follow else found
             except FileNotFoundError:
                 text = "the symbolic link leads nowhere"
                 below.append((path, Failure(FaspCode.NO_SUCH_FILE, text)))
@@ -147,9 +180,23 @@ class Scanner:
             accessed=found.st_atime_ns,
             user=found.st_uid,
             group=found.st_gid,
+            link=self._files.read_link(here.place) if kind == LINK else b"",
+            attributes=() if kind == LINK else self._attributes(here.place, kind),
         )
         self._next_id += 1
         return Found(entry, here.place, shown_path(argument, here.path))
+
+    def _attributes(self, place: bytes, kind: str) -> tuple[tuple[bytes, bytes], ...]:
+        """Extended attributes and access lists, as far as they are to be kept. OSError, MetadataError."""
+        if self._preserve.xattrs == self._preserve.acls == "none":
+            return ()
+        flags = os.O_RDONLY | (os.O_DIRECTORY if kind == FOLDER else 0)
+        descriptor = self._files.open(place, flags) if kind == FOLDER else self._files.open_file(place, flags)
+        try:
+            metadata = attributes.read(descriptor, self._preserve)
+            return tuple((os.fsencode(name), value) for name, value in metadata.xattrs + metadata.acls)
+        finally:
+            os.close(descriptor)
 
     def _not_taken(self, argument: Argument, path: bytes, failure: Failure) -> NotTaken:
         self.counts.failed += 1

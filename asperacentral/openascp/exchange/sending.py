@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
 from asperacentral.fasp.errors import FaspCode, known
 from asperacentral.openascp.confined import Files
+from asperacentral.openascp.exchange.clearing import SourceClearing
+from asperacentral.openascp.exchange.codec import LARGEST_CONTROL
 from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.digests import digests_of
 from asperacentral.openascp.exchange.half import Half, HalfObserver
@@ -17,12 +19,14 @@ from asperacentral.openascp.exchange.layout import Layout
 from asperacentral.openascp.exchange.messages import (
     DONE,
     FILE,
+    FOLDER,
     MOST_ENTRIES,
     SKIPPED,
     Argument,
     Ask,
     Digests,
     Entries,
+    Entry,
     Message,
     Need,
     Needs,
@@ -34,9 +38,11 @@ from asperacentral.openascp.exchange.messages import (
     Verdicts,
     Written,
 )
+from asperacentral.openascp.exchange.paths import joined
 from asperacentral.openascp.exchange.plane import StreamSource
 from asperacentral.openascp.exchange.reading import StreamReader
 from asperacentral.openascp.exchange.scanning import Found, NotTaken, Scanner
+from asperacentral.openascp.exchange.terms import Terms
 from asperacentral.openascp.failures import Failure, SessionFailure
 from asperacentral.openascp.plan import PlannedFile, PlannedFolder
 
@@ -50,12 +56,13 @@ Plane = Callable[[StreamSource], Awaitable[None]]
 class _Outgoing:
     """An entry that is not settled yet."""
 
-    __slots__ = ("announced", "due", "file", "found")
+    __slots__ = ("announced", "checksum", "due", "file", "found")
 
     def __init__(self, found: Found, file: PlannedFile) -> None:
         self.found = found
         self.file = file
         self.announced = False
+        self.checksum = ""
         self.due = 0  # bytes laid out and not yet told to be written
 
 
@@ -63,25 +70,28 @@ class SendingHalf(Half):
     """Sends what the arguments name; `plane` moves the stream."""
 
     def __init__(
-        self, conversation: Conversation, observer: HalfObserver, files: Files, plane: Plane
+        self, conversation: Conversation, observer: HalfObserver, files: Files, terms: Terms, plane: Plane
     ) -> None:
         super().__init__(conversation, observer)
         self._files = files
         self._plane = plane
         self._loop = asyncio.get_running_loop()
-        self._scanner = Scanner(files)
+        self._scanner = Scanner(files, terms)
+        self._clearing = SourceClearing(files, terms)
+        self._to_clear: asyncio.Queue[tuple[Found, bytes] | None] = asyncio.Queue()
+        self._all_settled = False
         self._waiting: asyncio.Queue[Argument | None] = asyncio.Queue()
         self._outgoing: dict[int, _Outgoing] = {}
         self._settled = asyncio.Event()
         self._scanned_all = False
         self._layout = Layout()
         self._verdicts: list[Verdict] = []
-        self._reader = StreamReader(files, self._tell_verdict)
+        self._reader = StreamReader(files, self._tell_verdict, terms)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="scan")
 
     def work(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """See Half."""
-        return self._scan_all(), self._send_stream()
+        return self._scan_all(), self._send_stream(), self._clear_all()
 
     async def clear_up(self) -> None:
         """See Half."""
@@ -136,7 +146,10 @@ class SendingHalf(Half):
         for each in batch:
             if isinstance(each, Found):
                 entry = each.entry
-                file = PlannedFile(each.shown, b"", entry.size, entry.id, entry.argument)
+                relative = joined(self.arguments[entry.argument].name, entry.path)
+                file = PlannedFile(each.shown, b"", entry.size, entry.id, entry.argument, relative)
+                if entry.kind == FOLDER:
+                    self._clearing.scanned(each.place, named=not entry.path)
                 self._outgoing[entry.id] = _Outgoing(each, file)
                 entries.append(entry)
             else:
@@ -145,8 +158,8 @@ class SendingHalf(Half):
                 self.observer.not_taken(each.shown, each.failure)
         if troubles:
             self.conversation.send(Troubles(tuple(troubles)))
-        if entries:
-            self.conversation.send(Entries(tuple(entries)))
+        for some in _by_weight(entries):
+            self.conversation.send(Entries(tuple(some)))
         while len(self._outgoing) > MOST_UNSETTLED:
             self._settled.clear()
             await self._settled.wait()
@@ -189,25 +202,52 @@ class SendingHalf(Half):
             raise SessionFailure(FaspCode.FASP_PROTO, "the far side settled what was not announced")
         found = outgoing.found
         failure = Failure(known(settled.code), " ".join(settled.reason.split()))
-        if found.entry.kind != FILE:
-            if settled.outcome not in (DONE, SKIPPED):
-                self.observer.folder_failed(PlannedFolder(found.shown, b""), failure)
-        elif settled.outcome == SKIPPED:
-            self.observer.skipped(outgoing.file, found.entry.size)
+        well = settled.outcome in (DONE, SKIPPED)
+        if found.entry.kind == FILE:
+            self._settle_file(outgoing, settled, failure)
+        elif not well and found.entry.kind == FOLDER:
+            self.observer.folder_failed(PlannedFolder(found.shown, b""), failure)
+        elif not well:
+            self.observer.path_failed(found.shown, failure)
+        if (
+            well
+            and found.entry.kind != FOLDER
+            and self._clearing.concerns(skipped=settled.outcome == SKIPPED)
+        ):
+            self._to_clear.put_nowait((found, outgoing.file.relative))
+
+    def _settle_file(self, outgoing: _Outgoing, settled: Settled, failure: Failure) -> None:
+        size = outgoing.found.entry.size
+        if settled.outcome == SKIPPED:
+            self.observer.skipped(outgoing.file, size)
         elif settled.outcome != DONE:
             self._reader.give_up(settled.id)
             self.observer.failed(outgoing.file, failure)
         elif outgoing.announced:
             if outgoing.due:  # the mark of what is written comes later than the news of whole files
-                self.observer.moved(outgoing.file, outgoing.due, found.entry.size)
-            self.observer.finished(outgoing.file)
+                self.observer.moved(outgoing.file, outgoing.due, size)
+            self.observer.finished(outgoing.file, outgoing.checksum)
         else:
             raise SessionFailure(FaspCode.FASP_PROTO, "the far side has a file that was not sent")
 
     def _finish_if_over(self) -> None:
-        if self._scanned_all and not self._outgoing:
+        if self._scanned_all and not self._outgoing and not self._all_settled:
+            self._all_settled = True
             self._reader.end()
-            self.finish()
+            self._to_clear.put_nowait(None)
+
+    async def _clear_all(self) -> None:
+        """Put away what has arrived, then the folders that are empty; after that all is done."""
+        while (settled := await self._to_clear.get()) is not None:
+            found, relative = settled
+            place = found.place
+            failure = await self._loop.run_in_executor(self._threads, self._clearing.settled, place, relative)
+            if failure is not None:
+                self.observer.path_failed(found.shown, failure)
+        resisting = await self._loop.run_in_executor(self._threads, lambda: list(self._clearing.ended()))
+        for path, failure in resisting:
+            self.observer.path_failed(path, failure)
+        self.finish()
 
     # The stream.
 
@@ -220,6 +260,8 @@ class SendingHalf(Half):
 
     def _add_verdict(self, verdict: Verdict) -> None:
         """Send verdicts together, at the end of the loop's turn."""
+        if (outgoing := self._outgoing.get(verdict.id)) is not None:
+            outgoing.checksum = verdict.checksum.decode("ascii")
         self._verdicts.append(verdict)
         if len(self._verdicts) == 1:
             self._loop.call_soon(self._send_verdicts)
@@ -238,3 +280,22 @@ class SendingHalf(Half):
                 self._threads, digests_of, self._files, place, ask.ranges
             )
         self.conversation.send(Digests(ask.id, digests))
+
+
+def _by_weight(entries: list[Entry]) -> Iterator[list[Entry]]:
+    """Entries in groups that fit into a message each; what weighs are extended attributes."""
+    group: list[Entry] = []
+    weight = 0
+    for entry in entries:
+        own = (
+            len(entry.path)
+            + len(entry.link)
+            + sum(len(name) + len(value) for name, value in entry.attributes)
+        )
+        if group and weight + own > LARGEST_CONTROL // 4:
+            yield group
+            group, weight = [], 0
+        group.append(entry)
+        weight += own
+    if group:
+        yield group

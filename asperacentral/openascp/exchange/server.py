@@ -136,6 +136,7 @@ class ServerSession:
             self._conversation,
             self,
             self._files,
+            terms,
             lambda source: send_stream(source, self._conversation, self._pacer),
         )
 

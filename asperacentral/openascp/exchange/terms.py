@@ -6,11 +6,17 @@ A half that does not know a rule it is given refuses the session by its name: no
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
-from typing import Any
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, TypeVar
 
 from asperacentral.fasp.messages import POLICIES
 from asperacentral.openascp import overwrite
+from asperacentral.openascp.files import attributes, checksums, links
+from asperacentral.openascp.files.afterwards import Afterwards
+from asperacentral.openascp.files.attributes import Preserve
+from asperacentral.openascp.files.selection import PatternError, Rule, Selection, TimeLimits
+
+_T = TypeVar("_T")
 
 
 class UnknownTermError(Exception):
@@ -19,7 +25,9 @@ class UnknownTermError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """See `options.Options` for the meaning of each."""
+    """See `options.Options` for the meaning of each; `rules`, `limits`, `preserve` and `afterwards` are lists of the
+    values of the classes that have these names there.
+    """
 
     destination: bytes
     several: bool = False
@@ -31,13 +39,23 @@ class Terms:
     target_rate: int = 10000
     minimum_rate: int = 0
     policy: str = "fair"
+    rules: list[Any] = field(default_factory=list)
+    limits: list[Any] = field(default_factory=list)
+    links: str = "follow"
+    skip_special: bool = False
+    skip_duplicates: bool = False
+    preserve: list[Any] = field(default_factory=list)
+    save: bool = False
+    save_suffix: bytes = b""
+    checksum: str = "none"
+    afterwards: list[Any] = field(default_factory=list)
 
     def written(self) -> dict[str, Any]:
         """For Hello: what differs from the defaults, so that an older half meets only rules that matter."""
         return {
             each.name: getattr(self, each.name)
             for each in fields(self)
-            if each.default is MISSING or getattr(self, each.name) != each.default
+            if getattr(self, each.name) != _default(each)
         }
 
     @classmethod
@@ -47,13 +65,37 @@ class Terms:
         for name, value in given.items():
             if name not in known:
                 raise UnknownTermError(f"this end does not know the rule {name[:60]!r}")
-            if type(value).__name__ != known[name].type:
+            if type(value).__name__ != str(known[name].type).partition("[")[0]:
                 raise UnknownTermError(f"the rule {name} is not {known[name].type}")
         if "destination" not in given:
             raise UnknownTermError("no destination")
         terms = cls(**given)
         _check(terms)
         return terms
+
+    def selection(self) -> Selection:
+        """Which files are moved. UnknownTermError."""
+        try:
+            rules = [Rule(_of(bytes, pattern), _of(bool, exclude)) for pattern, exclude in self.rules]
+            newest, oldest = self.limits or (None, None)
+            limits = TimeLimits(_number(newest), _number(oldest))
+            return Selection(rules, limits)
+        except (PatternError, ValueError, TypeError) as error:
+            raise UnknownTermError(f"the rules for what is moved cannot be used: {error}") from error
+
+    def preserving(self) -> Preserve:
+        """What is kept of a file besides its bytes. UnknownTermError."""
+        kept = Preserve(*self.preserve) if len(self.preserve) in (0, len(fields(Preserve))) else None
+        storages = attributes.STORAGES
+        if kept is None or kept.xattrs not in storages or kept.acls not in storages:
+            raise UnknownTermError("this end does not know how to keep these attributes")
+        return kept
+
+    def after(self) -> Afterwards:
+        """What becomes of sources that were moved. UnknownTermError."""
+        if len(self.afterwards) not in (0, len(fields(Afterwards))):
+            raise UnknownTermError("this end does not know what is to become of the sources")
+        return Afterwards(*self.afterwards)
 
 
 def _check(terms: Terms) -> None:
@@ -65,6 +107,27 @@ def _check(terms: Terms) -> None:
         raise UnknownTermError(f"this end does not know the policy {terms.policy[:60]!r}")
     if min(terms.target_rate, terms.minimum_rate) < 0:
         raise UnknownTermError("a rate is negative")
-    for name in (terms.partial_tag, terms.partial_suffix):
+    if terms.links not in links.POLICIES:
+        raise UnknownTermError(f"this end does not know the rule {terms.links[:60]!r} for links")
+    if terms.checksum not in ("none", *checksums.NAMES):
+        raise UnknownTermError(f"this end does not know the checksum {terms.checksum[:60]!r}")
+    for name in (terms.partial_tag, terms.partial_suffix, terms.save_suffix):
         if b"/" in name or b"\0" in name or len(name) > 64:
-            raise UnknownTermError("the name of partial files is not usable")
+            raise UnknownTermError("the name of partial or kept files is not usable")
+    terms.selection()
+    terms.preserving()
+    terms.after()
+
+
+def _default(each: Field[Any]) -> Any:
+    return each.default_factory() if each.default_factory is not MISSING else each.default
+
+
+def _of(kind: type[_T], value: Any) -> _T:
+    if type(value) is not kind:
+        raise TypeError(f"no {kind.__name__}")
+    return value
+
+
+def _number(value: Any) -> int | None:
+    return None if value is None else _of(int, value)

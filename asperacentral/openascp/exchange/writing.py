@@ -19,10 +19,11 @@ from asperacentral.fasp.errors import FaspCode, known
 from asperacentral.openascp.confined import Files
 from asperacentral.openascp.exchange import partial
 from asperacentral.openascp.exchange.checkpoint import BLOCK
-from asperacentral.openascp.exchange.deciding import Target
+from asperacentral.openascp.exchange.finishing import Finisher
 from asperacentral.openascp.exchange.layout import Contiguous, Layout, Piece
 from asperacentral.openascp.exchange.messages import DONE, FAILED, Need, Settled, Verdict
 from asperacentral.openascp.exchange.resuming import Notebook
+from asperacentral.openascp.exchange.target import Target
 from asperacentral.openascp.failures import Failure, from_os_error
 
 _MOST_BUFFERS = 256
@@ -73,16 +74,17 @@ class _Incoming:
     contiguous: int = 0
     laid: bool = False
     sure: bool = False
+    checksum: str = ""
     dropped: bool = False
 
 
 class StreamWriter:
     """The `StreamSink` of a receiving half. `wake` is called in the thread when there is news that matters."""
 
-    def __init__(self, files: Files, wake: Callable[[], None], *, replace: bool) -> None:
+    def __init__(self, files: Files, wake: Callable[[], None], finisher: Finisher) -> None:
         self._files = files
         self._wake = wake
-        self._replace = replace
+        self._finisher = finisher
         self._items: SimpleQueue[_Item] = SimpleQueue()
         self._taken = 0
         self._put = 0
@@ -182,6 +184,7 @@ class StreamWriter:
             self._fail(incoming, Failure(known(verdict.code), verdict.reason))
             return
         incoming.sure = True
+        incoming.checksum = verdict.checksum.decode("ascii", "replace")
         self._end_if_whole(incoming)
 
     # Bytes: as many at once as follow each other in one file.
@@ -268,7 +271,7 @@ class StreamWriter:
         target = incoming.target
         try:
             self._open(incoming)  # an empty file has not been yet
-            self._name(incoming.descriptor, target)
+            self._finisher.finish(incoming.descriptor, target, incoming.checksum)
         except OSError as error:
             self._fail(incoming, from_os_error(error, FaspCode.CANNOT_RENAME_PARTIAL))
             return
@@ -278,18 +281,6 @@ class StreamWriter:
         self._close(incoming)
         del self._incoming[target.entry.id]
         self._settle(Settled(target.entry.id, DONE))
-
-    def _name(self, descriptor: int, target: Target) -> None:
-        """Give a whole file its name, while the lock is held: a successor must not find it under the partial one."""
-        os.close(
-            os.dup(descriptor)
-        )  # where writes are late, as on network file systems, their errors show here
-        size = os.fstat(descriptor).st_size
-        if size != target.entry.size:
-            raise Failure(FaspCode.DISK_WRITE, f"the destination has {size} bytes of {target.entry.size}")
-        self._files.rename(target.partial, target.place, replace=self._replace)
-        if target.identity is not None:
-            partial.remove(self._files, target.checkpoint)
 
     def _fail(self, incoming: _Incoming, failure: Failure) -> None:
         """A file ends; what is still to come for it is dropped."""

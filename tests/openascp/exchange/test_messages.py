@@ -92,7 +92,7 @@ def test_fields_with_a_default_may_be_missing() -> None:
         ["needs", {"needs": [[1, [[0, 5]]]]}],
         ["needs", {"needs": {"1": 2}}],
         ["entries", {"entries": [[1, 0, "text", "file", 3, 4, 5]]}],
-        ["entries", {"entries": [[1, 0, b"x" * 40_000, "file", 3, 4, 5]]}],
+        ["entries", {"entries": [[1, 0, b"x" * 300_000, "file", 3, 4, 5]]}],
         ["broken", {"code": 1, "reason": b"bytes"}],
         ["hello", {"version": 1, "program": "", "session": "", "sending": True, "terms": {1: 2}}],
     ],

@@ -1,0 +1,55 @@
+"""What a client asks of the far side: its command line as the terms and arguments of an exchange. Pure."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import astuple
+
+from asperacentral.openascp.exchange.messages import Argument
+from asperacentral.openascp.exchange.paths import own_name
+from asperacentral.openascp.exchange.terms import Terms
+from asperacentral.openascp.files.afterwards import Afterwards
+from asperacentral.openascp.files.attributes import Preserve
+from asperacentral.openascp.files.selection import TimeLimits
+from asperacentral.openascp.options import Options
+
+
+def terms(options: Options) -> Terms:
+    """What both halves must know of the command line."""
+    limits = options.limits
+    return Terms(
+        destination=options.destination,
+        several=options.several or bool(options.placed) or len(options.sources) > 1,
+        create_path=options.create_path,
+        overwrite=options.overwrite,
+        resume_level=options.resume_level,
+        partial_tag=options.partial_tag.encode(),
+        partial_suffix=os.fsencode(options.partial_suffix),
+        target_rate=options.target_rate,
+        minimum_rate=options.minimum_rate,
+        policy=options.policy,
+        rules=[[rule.pattern, rule.exclude] for rule in options.rules],
+        limits=[] if limits == TimeLimits() else [limits.newest, limits.oldest],
+        links=options.links,
+        skip_special=options.skip_special,
+        skip_duplicates=options.skip_duplicates,
+        preserve=[] if options.preserve == Preserve() else list(astuple(options.preserve)),
+        save=options.save,
+        save_suffix=os.fsencode(options.save_suffix),
+        checksum=options.checksum,
+        afterwards=[] if options.afterwards == Afterwards() else list(astuple(options.afterwards)),
+    )
+
+
+def cipher(options: Options) -> str:
+    """The cipher that is asked for, by its name in FASP."""
+    return options.cipher.replace("aes", "aes-")
+
+
+def arguments(options: Options) -> list[Argument]:
+    """The sources, and where they go."""
+    names = options.placed or [own_name(source) for source in options.sources]
+    return [
+        Argument(index, source, name, options.destination)
+        for index, (source, name) in enumerate(zip(options.sources, names, strict=True))
+    ]

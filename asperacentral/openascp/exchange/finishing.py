@@ -1,0 +1,127 @@
+"""What a file gets once all its bytes are there: the last checks, attributes, and its name. Called in a thread.
+
+Links and the attributes of folders are made here too. Everything is done on open files or beneath the root.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from asperacentral.fasp.errors import FaspCode
+from asperacentral.openascp.confined import Files
+from asperacentral.openascp.exchange import partial
+from asperacentral.openascp.exchange.messages import DONE, SKIPPED, Entry
+from asperacentral.openascp.exchange.target import Target
+from asperacentral.openascp.exchange.terms import Terms
+from asperacentral.openascp.failures import Failure
+from asperacentral.openascp.files import attributes, backups, checksums, links
+from asperacentral.openascp.files.attributes import Metadata, Preserve
+
+
+class Finisher:
+    """Finishes the files of one session."""
+
+    def __init__(self, files: Files, terms: Terms) -> None:
+        self._files = files
+        self._terms = terms
+        self._preserve = terms.preserving()
+
+    @property
+    def keeps_folders(self) -> bool:
+        """Whether folders get attributes."""
+        return self._preserve != Preserve()
+
+    def finish(self, descriptor: int, target: Target, checksum: str) -> None:
+        """Give a whole file its name, while its lock is held: a successor must not find it under the partial one.
+
+        `checksum` is what the sending half computed. OSError, Failure.
+        """
+        os.close(
+            os.dup(descriptor)
+        )  # where writes are late, as on network file systems, their errors show here
+        entry = target.entry
+        size = os.fstat(descriptor).st_size
+        if size != entry.size:
+            raise Failure(FaspCode.DISK_WRITE, f"the destination has {size} bytes of {entry.size}")
+        self._check(descriptor, entry, checksum)
+        metadata = metadata_of(entry)
+        attributes.apply(descriptor, metadata, self._preserve)
+        if self._terms.save:
+            self._keep(target.place)
+        self._files.rename(target.partial, target.place, replace=self._terms.overwrite != "never")
+        self._write_metafile(target.place, metadata)
+        if target.identity is not None:
+            partial.remove(self._files, target.checkpoint)
+
+    def finish_folder(self, place: bytes, entry: Entry) -> None:
+        """Give a folder its attributes, when nothing changes in it any more. OSError."""
+        descriptor = self._files.open(place, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            attributes.apply(descriptor, metadata_of(entry), self._preserve)
+        finally:
+            os.close(descriptor)
+
+    def make_link(self, place: bytes, text: bytes) -> str:
+        """Make a symbolic link; SKIPPED when what is there stays. OSError."""
+        try:
+            found = self._files.stat(place, follow=False).st_mode
+        except FileNotFoundError:
+            self._files.make_link(text, place)
+            return DONE
+        if stat.S_ISLNK(found) and self._files.read_link(place) == text:
+            return SKIPPED
+        decision = links.at_target(self._terms.links, exists=True, folder=stat.S_ISDIR(found))
+        if decision is links.Target.LEAVE:
+            return SKIPPED
+        self._files.check_link(text, place)
+        self._files.remove(place)
+        self._files.make_link(text, place)
+        return DONE
+
+    def _check(self, descriptor: int, entry: Entry, checksum: str) -> None:
+        """Compare what was written with what was read, if that was asked for."""
+        if self._terms.checksum == "none":
+            return
+        ours = checksums.of_bytes(
+            self._terms.checksum, lambda offset, count: os.pread(descriptor, count, offset), entry.size
+        )
+        if ours != checksum:
+            raise Failure(FaspCode.DISK_WRITE, "the checksum of what was written is not that of the source")
+
+    def _keep(self, place: bytes) -> None:
+        """If there is a file of this name, give it another one under which it is kept."""
+        try:
+            found = self._files.stat(place, follow=False)
+        except FileNotFoundError:
+            return
+        for name in backups.names(place, found.st_mtime_ns, self._terms.save_suffix):
+            try:
+                self._files.rename(place, name, replace=False)
+            except FileExistsError:
+                continue
+            return
+        raise Failure(FaspCode.ALREADY_EXISTS, "there is no name left to keep what would be overwritten")
+
+    def _write_metafile(self, place: bytes, metadata: Metadata) -> None:
+        if not (content := attributes.metafile(metadata, self._preserve)):
+            return
+        name = attributes.metafile_name(place)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        descriptor = self._files.open_file(name, flags, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+
+
+def metadata_of(entry: Entry) -> Metadata:
+    """What the sending half told of a file besides its bytes."""
+    named = tuple((os.fsdecode(name), value) for name, value in entry.attributes)
+    return Metadata(
+        modified=entry.modified,
+        accessed=entry.accessed,
+        uid=entry.user,
+        gid=entry.group,
+        mode=stat.S_IMODE(entry.mode),
+        xattrs=tuple(pair for pair in named if not pair[0].startswith("system.")),
+        acls=tuple(pair for pair in named if pair[0].startswith("system.")),
+    )
