@@ -100,7 +100,7 @@ class ManagementLink:
 
     def tell(self, message: Message) -> None:
         """Send a report that must arrive, in order, now or after the next dialling."""
-        if self._task is None:
+        if self._task is None or self._task.done():
             return
         if len(self._waiting) >= MOST_WAITING:
             self.missed += 1

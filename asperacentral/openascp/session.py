@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Iterator, Sequence
 
@@ -30,7 +31,7 @@ from asperacentral.openascp.exchange.sending import SendingHalf
 from asperacentral.openascp.exchange_limits import not_by_exchange
 from asperacentral.openascp.failures import Failure, SessionFailure, shown, verdict
 from asperacentral.openascp.hostkeys import HostKeyCheck
-from asperacentral.openascp.managers import Managers
+from asperacentral.openascp.managers import Managers, announced
 from asperacentral.openascp.measuring import Measurement
 from asperacentral.openascp.options import LARGEST_RATE, Options, Secrets
 from asperacentral.openascp.outcome import while_connected
@@ -78,6 +79,7 @@ class Session:
         self._conversation: Conversation | None = None
         self._link = Managers(
             options.managers,
+            () if options.no_port_files else announced(os.environ),
             greeting=self._greeting,
             command=self._obey,
             port_file=options.manager_port_file,
