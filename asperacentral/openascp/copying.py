@@ -48,7 +48,7 @@ class CopyRules:
 
     `block` is the most bytes of one read or write, 0 for the most both sides can. `save_suffix` names what
     `save` keeps of what would be overwritten. `checksum_source` and `checksum_target` compute the checksum of the
-    source, or of what was written, on the side that is this machine.
+    source, or of what was written, on the side that is this machine. Links may not lead out of `root`, if it is set.
     """
 
     overwrite: str = "diff"
@@ -57,6 +57,7 @@ class CopyRules:
     partial_suffix: bytes = b".partial"
     block: int = 0
     links: str = "follow"
+    root: bytes | None = None
     preserve: Preserve = Preserve()
     save: bool = False
     save_suffix: bytes = b""
@@ -129,7 +130,7 @@ class CopyingPlane:
 
     async def _move_link(self, link: PlannedLink, observer: Observer) -> None:
         try:
-            made = await make_link(self._source, self._destination, link, self._rules.links)
+            made = await make_link(self._source, self._destination, link, self._rules.links, self._rules.root)
             await self._clearing.settled(link, skipped=not made)
         except SessionFailure:
             raise

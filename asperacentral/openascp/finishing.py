@@ -5,6 +5,8 @@ What is done here needs nothing but the two file systems of a session; a far sid
 
 from __future__ import annotations
 
+import posixpath
+
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.failures import Failure, SessionFailure
 from asperacentral.openascp.files import backups, links
@@ -44,9 +46,16 @@ async def keep(files: FileSystem, target: bytes, suffix: bytes) -> None:
     raise Failure(FaspCode.ALREADY_EXISTS, "there is no name left to keep what would be overwritten")
 
 
-async def make_link(source: FileSystem, destination: FileSystem, link: PlannedLink, policy: str) -> bool:
-    """Make the same symbolic link at the destination; False when the policy leaves what is there. Failure."""
+async def make_link(
+    source: FileSystem, destination: FileSystem, link: PlannedLink, policy: str, root: bytes | None
+) -> bool:
+    """Make the same symbolic link at the destination; False when the policy leaves what is there.
+
+    Failure, also when there is a `root` and the link would lead out of it.
+    """
     text = await source.read_link(link.source)
+    if root is not None and not links.stays_inside(text, posixpath.relpath(link.target, root)):
+        raise Failure(FaspCode.BAD_PATH, "the symbolic link would lead outside the destination")
     found = await destination.attributes(link.target, follow=False)
     if found is not None and found.kind is Kind.LINK and await destination.read_link(link.target) == text:
         return True

@@ -102,6 +102,7 @@ def _copy_rules(options: Options, local: LocalFileSystem) -> CopyRules:
         partial_suffix=os.fsencode(options.partial_suffix),
         block=min((size for size in (options.read_block, options.write_block) if size), default=0),
         links=options.links,
+        root=None if options.sending else options.destination or b".",
         preserve=options.preserve,
         save=options.save,
         save_suffix=os.fsencode(options.save_suffix),

@@ -42,7 +42,7 @@ def test_patterns_choose_what_is_moved_from_left_to_right(run: Run, tree: Path, 
     assert names(tree.parent / "copy") == ["b.pdf", "sub/", "sub/c.txt", "sub/d.pdf"]
 
 
-@BOTH
+@pytest.mark.parametrize("mode", ["send"])
 def test_times_choose_what_is_moved(run: Run, tree: Path, mode: str) -> None:
     os.utime(tree / "a.txt", (1_000, 1_000))
     os.utime(tree / "b.pdf", (2_000, 2_000))
@@ -72,6 +72,15 @@ def test_links_are_followed_copied_forced_or_skipped(run: Run, tree: Path, mode:
     assert not (followed / "link").is_symlink()
 
 
+def test_a_link_from_the_far_side_cannot_lead_out_of_the_destination(run: Run, tree: Path) -> None:
+    (tree / "out").symlink_to("/etc")
+    (tree / "up").symlink_to("../../..")
+    process = run("recv", [f"{tree}/."], tree.parent / "copy", "-d", "--symbolic-links=copy")
+    assert process.error() == 27
+    assert {message.integer("Code") for message in process.listener.of_type("FILEERROR")} == {41}
+    assert names(tree.parent / "copy") == [*names(tree)[:2], "empty/", "sub/", "sub/c.txt", "sub/d.pdf"]
+
+
 @BOTH
 def test_special_files_fail_or_are_skipped(run: Run, tree: Path, mode: str) -> None:
     with socket.socket(socket.AF_UNIX) as special:
@@ -80,7 +89,7 @@ def test_special_files_fail_or_are_skipped(run: Run, tree: Path, mode: str) -> N
         run(mode, [tree], tree.parent / "two", "--skip-special-files").done()
 
 
-@BOTH
+@pytest.mark.parametrize("mode", ["recv"])
 def test_folders_that_several_links_lead_to_are_scanned_once_if_asked(
     run: Run, tree: Path, mode: str
 ) -> None:
@@ -163,14 +172,14 @@ def test_sources_are_removed_after_the_transfer(run: Run, tree: Path, mode: str)
     assert names(tree.parent / "copy") == [name for name in kept if name != "sub/d.pdf"]
 
 
-@BOTH
+@pytest.mark.parametrize("mode", ["send"])
 def test_an_emptied_source_folder_is_removed_when_asked(run: Run, tree: Path, mode: str) -> None:
     options = ["--remove-after-transfer", "--remove-empty-source-directory"]
     run(mode, [tree], tree.parent / "copy", *options).done()
     assert not tree.exists()
 
 
-@BOTH
+@pytest.mark.parametrize("mode", ["send"])
 def test_skipped_sources_are_removed_only_when_asked(run: Run, tree: Path, mode: str) -> None:
     run(mode, [tree / "a.txt"], tree.parent / "copy").done()
     options = ["-k1", "--remove-after-transfer"]
@@ -205,7 +214,7 @@ def test_what_the_source_does_not_have_is_deleted_before_when_asked(run: Run, tr
     assert (copy / "a.txt").read_bytes() == (tree / "a.txt").read_bytes()
 
 
-@BOTH
+@pytest.mark.parametrize("mode", ["recv"])
 def test_folders_below_a_base_are_kept(run: Run, tree: Path, mode: str) -> None:
     run(
         mode, [tree / "sub" / "c.txt", tree / "a.txt"], tree.parent / "copy", "-d", f"--src-base={tree}"
@@ -213,7 +222,7 @@ def test_folders_below_a_base_are_kept(run: Run, tree: Path, mode: str) -> None:
     assert names(tree.parent / "copy") == ["a.txt", "sub/", "sub/c.txt"]
 
 
-@BOTH
+@pytest.mark.parametrize("mode", ["send"])
 def test_a_pair_list_names_the_targets(run: Run, tree: Path, mode: str) -> None:
     pairs = tree.parent / "pairs"
     pairs.write_text(f"{tree / 'a.txt'}\nnew/name\n{tree / 'sub'}\nother\n")
@@ -257,7 +266,7 @@ def test_encryption_without_a_passphrase_is_refused(run: Run, tree: Path) -> Non
     assert "ASPERA_SCP_FILEPASS" in (process.listener.of_type("ERROR")[0].text("Description") or "")
 
 
-@BOTH
+@pytest.mark.parametrize("mode", ["recv"])
 def test_blocks_are_no_larger_than_asked(run: Run, tree: Path, mode: str) -> None:
     run(mode, [tree], tree.parent / "copy", "-g", "1000", "-G", "700").done()
     assert (tree.parent / "copy" / "a.txt").read_bytes() == (tree / "a.txt").read_bytes()

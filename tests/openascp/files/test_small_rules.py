@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,32 @@ def test_only_force_replaces_and_never_a_folder(
     policy: str, exists: bool, folder: bool, target: Target
 ) -> None:
     assert links.at_target(policy, exists=exists, folder=folder) is target
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "inside"),
+    [
+        (b"f", b"link", True),
+        (b"./a/f", b"link", True),
+        (b"../f", b"d/link", True),
+        (b"../f", b"link", False),
+        (b"../../f", b"d/link", False),
+        (b"/etc", b"d/link", False),
+        (b"a/../../f", b"d/link", False),
+        (b"other/..", b"link", False),
+        (b".", b"link", True),
+        (b"..", b".", False),
+    ],
+)
+def test_links_of_others_stay_inside_the_destination(text: bytes, path: bytes, inside: bool) -> None:
+    assert links.stays_inside(text, path) is inside
+
+
+@given(st.lists(st.sampled_from([b"..", b".", b"", b"a", b"b"]), max_size=6))
+def test_a_link_that_stays_inside_never_climbs_above_the_root(parts: list[bytes]) -> None:
+    text = b"/".join(parts)
+    if links.stays_inside(text, b"d/e/link"):
+        assert not posixpath.normpath(b"d/e/" + text).startswith(b"..")
 
 
 @pytest.mark.parametrize("name", checksums.NAMES[1:])
