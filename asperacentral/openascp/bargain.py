@@ -28,6 +28,7 @@ def terms(options: Options) -> Terms:
         target_rate=options.target_rate,
         minimum_rate=options.minimum_rate,
         policy=options.policy,
+        udp_port=options.udp_port,
         rules=[[rule.pattern, rule.exclude] for rule in options.rules],
         limits=[] if limits == TimeLimits() else [limits.newest, limits.oldest],
         links=options.links,

@@ -119,6 +119,11 @@ class IncomingReports:
             self._rates = rates
             self._tell(messages.notification(self._identity, rates=rates))
 
+    def learned(self, **facts: messages.Value) -> None:
+        """More fields of SESSION are known, or others."""
+        self._facts.update(facts)
+        self._tell(messages.notification(self._identity, found=facts))
+
     # What the half tells; see HalfObserver.
 
     def scanned(self, counts: ScanCounts) -> None:

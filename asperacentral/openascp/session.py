@@ -11,6 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import asyncssh
 
@@ -22,10 +23,10 @@ from asperacentral.openascp import bargain, farside, network, sftp_plane, states
 from asperacentral.openascp.confined import confined
 from asperacentral.openascp.connection import Login, connect
 from asperacentral.openascp.console import Console
-from asperacentral.openascp.exchange.channel import send_stream
 from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.half import Half
 from asperacentral.openascp.exchange.messages import VERSION, Broken, Hello, Rates, Welcome
+from asperacentral.openascp.exchange.planes import Planes
 from asperacentral.openascp.exchange.receiving import ReceivingHalf
 from asperacentral.openascp.exchange.sending import SendingHalf
 from asperacentral.openascp.exchange_limits import not_by_exchange
@@ -68,6 +69,7 @@ class Session:
         self._pacer = Pacer(options.largest_rate if options.measure else options.target_rate)
         self._log = SessionLog(options, secrets.cookie)
         self._measurement = Measurement(time.monotonic) if options.measure else None
+        self._planes: Planes | None = None
         self._counters = Counters(options.session_id)
         self._began = time.monotonic()
         self._negotiated: dict[str, messages.Value] = {}
@@ -223,22 +225,26 @@ class Session:
             self._granted(welcome)
         else:  # the manager has changed them meanwhile: the far side grants what it can of that
             conversation.send(Rates(self._rates.target_rate, self._rates.minimum_rate, self._rates.policy))
-        self._connected(connection, Transport="ssh")
         self._conversation = conversation
-        with confined(None) as files:
-            half: Half
-            if options.sending:
-                half = SendingHalf(
-                    conversation,
-                    self,
-                    files,
-                    terms,
-                    lambda source: send_stream(source, conversation, self._pacer),
-                )
-            else:
-                half = ReceivingHalf(conversation, self, files, terms)
-            half.lead(bargain.arguments(options))
-            await half.run()
+        rates = self._rates
+        planes = Planes(rates.target_rate, rates.minimum_rate, rates.policy, bargain.cipher(options))
+        self._planes = planes
+        try:
+            host = str(connection.get_extra_info("peername")[0])
+            plane = await planes.meet(welcome.facts, host, options.datagram_size, conversation)
+            self._connected(connection, **plane)
+            with confined(None) as files:
+                half: Half
+                if options.sending:
+                    half = SendingHalf(
+                        conversation, self, files, terms, lambda source: planes.send(source, conversation)
+                    )
+                else:
+                    half = ReceivingHalf(conversation, self, files, terms, planes.receive)
+                half.lead(bargain.arguments(options))
+                await half.run()
+        finally:
+            await planes.close()
 
     async def _copy(self, connection: asyncssh.SSHClientConnection) -> None:
         """Move all files by SFTP."""
@@ -323,6 +329,9 @@ class Session:
             and min(rates.target, rates.minimum) >= 0
         ):
             self._take_rates(told)
+
+    def plane_chosen(self, name: str) -> None:
+        """See HalfObserver: a server's matter."""
 
     def started(self, file: PlannedFile, size: int) -> None:
         """See dataplane.Observer."""
@@ -422,6 +431,8 @@ class Session:
     def _take_rates(self, rates: messages.Rates) -> None:
         self._rates = rates
         self._pacer.set_rate(rates.target_rate)
+        if self._planes is not None:
+            self._planes.set_rates(rates.target_rate, rates.minimum_rate, rates.policy)
         log.info("target rate %d, minimum %d Kbps, %s", rates.target_rate, rates.minimum_rate, rates.policy)
         self._link.tell(messages.notification(self._identity, rates=rates))
 
@@ -465,4 +476,8 @@ class Session:
         elapsed = round((time.monotonic() - self._began) * 1_000_000)
         if self._connection is not None:
             self._delay = network.round_trip(self._connection) or self._delay
-        return self._counters.progress(elapsed, self._delay)
+        progress = self._counters.progress(elapsed, self._delay)
+        facts = self._planes.facts() if self._planes is not None else None
+        if facts is None:
+            return progress
+        return replace(progress, loss=facts.lost, delay=facts.rtt or progress.delay)

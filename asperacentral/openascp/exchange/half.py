@@ -9,7 +9,14 @@ from typing import Any, Protocol
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.dataplane import Observer
 from asperacentral.openascp.exchange.conversation import Conversation
-from asperacentral.openascp.exchange.messages import Argument, Finished, Message, NoMoreArguments, Rates
+from asperacentral.openascp.exchange.messages import (
+    Argument,
+    Finished,
+    Message,
+    NoMoreArguments,
+    Plane,
+    Rates,
+)
 from asperacentral.openascp.failures import Failure, SessionFailure
 from asperacentral.openascp.plan import PlannedFile
 from asperacentral.openascp.scancounts import ScanCounts
@@ -34,6 +41,10 @@ class HalfObserver(Observer, Protocol):
 
     def rates_asked(self, rates: Rates) -> None:
         """The other half wants, or has, these rates."""
+        ...
+
+    def plane_chosen(self, name: str) -> None:
+        """The client has said what moves the stream; only the server's half hears it. SessionFailure."""
         ...
 
 
@@ -84,6 +95,8 @@ class Half:
                 self.no_more(count)
             case Rates():
                 self.observer.rates_asked(message)
+            case Plane(name) if not self.leads:
+                self.observer.plane_chosen(name)
             case Finished():
                 self._peer_finished.set()
             case _:

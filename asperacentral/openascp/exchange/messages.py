@@ -61,7 +61,7 @@ class Welcome:
     minimum_rate: int
     policy: str
     locked: tuple[str, ...] = ()
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,17 @@ class Refused:
 
     code: int
     reason: str
+
+
+SSH = "ssh"
+UDP = "udp"
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """C to V, if Welcome offered UDP: what moves the stream, the conversation (`SSH`) or datagrams (`UDP`)."""
+
+    name: str
 
 
 # What to move.
@@ -269,6 +280,7 @@ Message = (
     Hello
     | Welcome
     | Refused
+    | Plane
     | Argument
     | NoMoreArguments
     | Entries
@@ -290,6 +302,7 @@ NAMES: Mapping[str, type[Message]] = {
     "hello": Hello,
     "welcome": Welcome,
     "refused": Refused,
+    "plane": Plane,
     "argument": Argument,
     "no-more-arguments": NoMoreArguments,
     "entries": Entries,

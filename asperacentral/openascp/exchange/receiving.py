@@ -39,6 +39,7 @@ from asperacentral.openascp.exchange.messages import (
     Verdicts,
     Written,
 )
+from asperacentral.openascp.exchange.plane import StreamSink
 from asperacentral.openascp.exchange.scanning import shown_path
 from asperacentral.openascp.exchange.sending import MOST_UNSETTLED
 from asperacentral.openascp.exchange.target import Target
@@ -64,6 +65,10 @@ _TICK_SECONDS = 0.05
 _COMPARISONS = 4
 _ANSWER_SECONDS = 3600.0
 _STOP_SECONDS = 60.0
+_UNASKED = "bytes of the stream that nobody asked for"
+
+Plane = Callable[[StreamSink], Coroutine[Any, Any, None]]
+"""Receives the stream to its end, if it does not come with the conversation."""
 
 
 class _Wanted:
@@ -89,13 +94,39 @@ class _Wanted:
         return tuple(taken)
 
 
+class _Asked:
+    """The sink of a plane beside the conversation; takes what was asked for only."""
+
+    def __init__(self, half: ReceivingHalf, writer: StreamWriter) -> None:
+        self._half = half
+        self._writer = writer
+
+    def write(self, offset: int, data: bytes) -> None:
+        """See StreamSink. SessionFailure."""
+        self._half.beside = True
+        if offset + len(data) > self._half.asked:
+            raise SessionFailure(FaspCode.FASP_PROTO, _UNASKED)
+        self._writer.write(offset, data)
+
+    @property
+    def backlog(self) -> int:
+        """See StreamSink."""
+        return self._writer.backlog
+
+
 class ReceivingHalf(Half):
     """Receives what the other half announces, by the rules of `terms`."""
 
     def __init__(
-        self, conversation: Conversation, observer: HalfObserver, files: Files, terms: Terms
+        self,
+        conversation: Conversation,
+        observer: HalfObserver,
+        files: Files,
+        terms: Terms,
+        plane: Plane,
     ) -> None:
         super().__init__(conversation, observer)
+        self._plane = plane
         self._loop = asyncio.get_running_loop()
         self._files = files
         self._finisher = Finisher(files, terms)
@@ -104,6 +135,8 @@ class ReceivingHalf(Half):
         self._threads = ThreadPoolExecutor(1 + _COMPARISONS, thread_name_prefix="decide")
         self._writer = StreamWriter(files, self._woken, self._finisher)
         self._channel = ChannelSink(self._writer, conversation)
+        self.beside = False
+        """Whether the stream comes by a plane of its own."""
         self._into: bool | None = None
         self._entries: asyncio.Queue[Entry] = asyncio.Queue()
         self._next_id = 0
@@ -124,9 +157,14 @@ class ReceivingHalf(Half):
         self._folders: list[Entry] = []
         self._winding_up = False
 
+    @property
+    def asked(self) -> int:
+        """The stream was asked for up to this offset."""
+        return self._end
+
     def work(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """See Half."""
-        return self._decide_all(), self._tick()
+        return self._decide_all(), self._tick(), self._plane(_Asked(self, self._writer))
 
     async def clear_up(self) -> None:
         """See Half."""
@@ -168,8 +206,8 @@ class ReceivingHalf(Half):
 
     def take(self, offset: int, data: bytes) -> None:
         """See conversation.Listener. On the channel the stream comes in order."""
-        if offset != self._received or offset + len(data) > self._end:
-            raise SessionFailure(FaspCode.FASP_PROTO, "bytes of the stream that nobody asked for")
+        if self.beside or offset != self._received or offset + len(data) > self._end:
+            raise SessionFailure(FaspCode.FASP_PROTO, _UNASKED)
         self._received += len(data)
         self._channel.take(offset, data)
 

@@ -23,17 +23,16 @@ from asperacentral.fasp.errors import FaspCode
 from asperacentral.fasp.management import Message, MessageType
 from asperacentral.openascp import policy_handover
 from asperacentral.openascp.admission import admit
-from asperacentral.openascp.exchange.channel import send_stream
 from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.half import Half
-from asperacentral.openascp.exchange.messages import VERSION, Broken, Hello, Rates, Refused, Welcome
+from asperacentral.openascp.exchange.messages import SSH, VERSION, Broken, Hello, Rates, Refused, Welcome
+from asperacentral.openascp.exchange.planes import Planes
 from asperacentral.openascp.exchange.receiving import ReceivingHalf
 from asperacentral.openascp.exchange.sending import SendingHalf
 from asperacentral.openascp.exchange.stdio import converse_on
 from asperacentral.openascp.exchange.terms import Terms, UnknownTermError
 from asperacentral.openascp.failures import Failure, SessionFailure, shown
 from asperacentral.openascp.incoming import IncomingReports, port_files
-from asperacentral.openascp.pacing import Pacer
 from asperacentral.openascp.plan import PlannedFile, PlannedFolder
 from asperacentral.openascp.policy import CIPHERS, Granted, UserPolicy
 from asperacentral.openascp.policy import Rates as WantedRates
@@ -102,9 +101,13 @@ class ServerSession:
         )
         wanted = WantedRates(terms.target_rate, terms.minimum_rate, terms.policy)
         self._granted = self._rules.grant(wanted)
-        self._pacer = Pacer(self._granted.target)
+        granted = self._granted
+        self._planes = Planes(granted.target, granted.minimum, granted.policy, hello.cipher)
         self._half = self._make_half(hello, terms)
-        self._welcome = self._welcome_to(wanted)
+        udp = self._planes.offer(_own_address(), terms.udp_port) if terms.udp_port else {}
+        if not udp:
+            self._planes.choose(SSH)
+        self._welcome = self._welcome_to(wanted, udp)
         self._reports = IncomingReports(
             hello.session,
             direction=messages.RECEIVING if hello.sending else messages.SENDING,
@@ -127,23 +130,24 @@ class ServerSession:
             failure = ended
             raise
         finally:
+            await self._planes.close()
             await self._reports.finish(failure)
 
     def _make_half(self, hello: Hello, terms: Terms) -> Half:
         if hello.sending:
-            return ReceivingHalf(self._conversation, self, self._files, terms)
+            return ReceivingHalf(self._conversation, self, self._files, terms, self._planes.receive)
         return SendingHalf(
             self._conversation,
             self,
             self._files,
             terms,
-            lambda source: send_stream(source, self._conversation, self._pacer),
+            lambda source: self._planes.send(source, self._conversation),
         )
 
-    def _welcome_to(self, wanted: WantedRates) -> Welcome:
+    def _welcome_to(self, wanted: WantedRates, facts: dict[str, object]) -> Welcome:
         granted = self._granted
         locked = self._rules.locked(wanted)
-        return Welcome(VERSION, __version__, granted.target, granted.minimum, granted.policy, locked)
+        return Welcome(VERSION, __version__, granted.target, granted.minimum, granted.policy, locked, facts)
 
     # What the half tells.
 
@@ -156,7 +160,8 @@ class ServerSession:
 
     def _put_in_force(self, wanted: WantedRates) -> None:
         self._granted = self._change(wanted)
-        self._pacer.set_rate(self._granted.target)
+        granted = self._granted
+        self._planes.set_rates(granted.target, granted.minimum, granted.policy)
         self._reports.rates_changed(self._rates_told())
 
     def _rates_told(self) -> messages.Rates:
@@ -175,6 +180,11 @@ class ServerSession:
                 self._put_in_force(WantedRates(target, minimum, messages.policy_of(command)))
                 granted = self._granted
                 self._conversation.send(Rates(granted.target, granted.minimum, granted.policy))
+
+    def plane_chosen(self, name: str) -> None:
+        """See HalfObserver."""
+        self._planes.choose(name)
+        self._reports.learned(Transport=name)
 
     def _change(self, wanted: WantedRates) -> Granted:
         try:
@@ -254,6 +264,12 @@ def _facts(
         "Transport": "ssh",
         "User": policy.name,
     }
+
+
+def _own_address() -> str | None:
+    """Where the client reached this machine, as sshd tells."""
+    words = os.environ.get("SSH_CONNECTION", "").split()
+    return words[2] if len(words) == 4 else None
 
 
 def _terms(hello: Hello) -> Terms:

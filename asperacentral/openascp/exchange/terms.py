@@ -49,6 +49,8 @@ class Terms:
     save_suffix: bytes = b""
     checksum: str = "none"
     afterwards: list[Any] = field(default_factory=list)
+    udp_port: int = 0
+    """The port to try first; 0: no UDP, please."""
 
     def written(self) -> dict[str, Any]:
         """For Hello: what differs from the defaults, so that an older half meets only rules that matter."""
@@ -107,6 +109,8 @@ def _check(terms: Terms) -> None:
         raise UnknownTermError(f"this end does not know the policy {terms.policy[:60]!r}")
     if min(terms.target_rate, terms.minimum_rate) < 0:
         raise UnknownTermError("a rate is negative")
+    if terms.udp_port not in range(65536):
+        raise UnknownTermError("there is no such UDP port")
     if terms.links not in links.POLICIES:
         raise UnknownTermError(f"this end does not know the rule {terms.links[:60]!r} for links")
     if terms.checksum not in ("none", *checksums.NAMES):

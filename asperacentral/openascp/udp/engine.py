@@ -29,11 +29,16 @@ WHOLE = 0
 GIVEN_UP = 1
 
 _CHUNK = 512 << 10
+_LEAST_CHUNK = 16 << 10
 _CHUNKS_AHEAD = 24
+_AHEAD_SECONDS = 0.25
 _LONGEST_WAIT = 0.5
 _CONFIRM_SECONDS = 0.05
 _LINGER_SECONDS = 3.0
 _GOODBYES = 3
+_ORDINARY = 1472
+_LONGEST_DATAGRAM = 0.005
+"""Seconds one datagram may take at the rate, where the path carries larger ones than ordinary."""
 
 
 class PlaneLostError(Exception):
@@ -70,9 +75,9 @@ class Sending:
             now=now,
             rtt=link.rtt,
         )
-        self._size = link.size
+        self._most = self._size = link.size
         self._setting = setting
-        self._stopped = False
+        self._stopped = self._silent = False
         self._heard_at = now
         self._confirmed_at = now
         self._ahead: queue.SimpleQueue[bytes | BaseException | None] = queue.SimpleQueue()
@@ -84,8 +89,9 @@ class Sending:
         self._setting = setting
         self._link.socket.wake()
 
-    def stop(self) -> None:
-        """Give up; `run` returns soon. From any thread."""
+    def stop(self, say: bool = True) -> None:
+        """Give up; `run` returns soon, and tells the other end unless not to `say` so. From any thread."""
+        self._silent = not say
         self._stopped = True
         self._link.socket.wake()
 
@@ -94,7 +100,7 @@ class Sending:
         sent, control = self.end.sent, self.end.control
         return PlaneFacts(
             sent=sent.wire,
-            lost=sent.lost,
+            lost=sent.lost * self._size,
             rtt=int(self.end.rtt * 1000),
             rate=int(control.rate / BYTES_PER_KILOBIT),
             queue_delay=int(control.queue_delay * 1000),
@@ -115,8 +121,9 @@ class Sending:
         finally:
             self._ended = True
             self._places.release()
-            for _ in range(_GOODBYES):
-                self._link.socket.send(self.end.close(reason))
+            if reason == WHOLE or not self._silent:
+                for _ in range(_GOODBYES):
+                    self._link.socket.send(self.end.close(reason))
 
     def _turn(self) -> None:
         end, udp = self.end, self._link.socket
@@ -135,8 +142,7 @@ class Sending:
             try:
                 udp.send_all(pieces, self._size)
             except TooLargeError:
-                self._size = min(self._size, SMALLEST)
-                end.shrink(self._size)
+                self._most = min(self._most, SMALLEST)
             return
         udp.wait(min(end.wait(time.monotonic()), _LONGEST_WAIT))
 
@@ -156,6 +162,11 @@ class Sending:
         if control.policy is not setting.policy:
             control.set_policy(setting.policy)
         control.set_rates(setting.target, setting.minimum)
+        size = min(self._most, max(_ORDINARY, int(control.rate * _LONGEST_DATAGRAM)))
+        much = self._size > self._most or not self._size // 2 < size < 2 * self._size
+        if size != self._size and (much or size == self._most):
+            self._size = size
+            self.end.resize(size)
 
     def _feed(self) -> None:
         while self.end.hungry:
@@ -173,7 +184,7 @@ class Sending:
         idle = False
         while item is not None and not isinstance(item, BaseException):
             try:
-                item = self._source.read(_CHUNK)
+                item = self._source.read(self._chunk())
             except Exception as error:
                 item = error
             if item == b"" and idle and not self._ended:
@@ -184,6 +195,11 @@ class Sending:
                 return
             self._ahead.put(item)
             self._link.socket.wake()
+
+    def _chunk(self) -> int:
+        """Bytes to read at a time: what is read ahead in all is a quarter of a second at the rate."""
+        at_rate = self.end.control.rate * _AHEAD_SECONDS / _CHUNKS_AHEAD
+        return max(_LEAST_CHUNK, min(int(at_rate), _CHUNK))
 
 
 class Receiving:
@@ -197,18 +213,19 @@ class Receiving:
         self._sink = sink
         now = time.monotonic()
         self.end = ReceivingEnd(link.inbox, link.outbox, room, early=link.socket.room // 8, now=now)
-        self._stopped = False
+        self._stopped = self._silent = False
         self._heard_at = now
         self._confirmed_at = now
 
-    def stop(self) -> None:
-        """Give up; `run` returns soon. From any thread."""
+    def stop(self, say: bool = True) -> None:
+        """Give up; `run` returns soon, and tells the other end unless not to `say` so. From any thread."""
+        self._silent = not say
         self._stopped = True
         self._link.socket.wake()
 
     def facts(self) -> PlaneFacts:
-        """For the statistics; the sending end knows the rest."""
-        return PlaneFacts(sent=0, lost=0)
+        """For the statistics; the sending end knows more."""
+        return PlaneFacts(lost=self.end.lost * self._link.size, rtt=int(self._link.rtt * 1000))
 
     def run(self) -> bool:
         """Receive; whether the stream is whole (not when stopped). PlaneLostError, and what the sink raises."""
@@ -224,7 +241,7 @@ class Receiving:
             whole = self.end.complete
             return whole
         finally:
-            if not whole:
+            if not whole and not self._silent:
                 for _ in range(_GOODBYES):
                     self._link.socket.send(self.end.close(GIVEN_UP))
 

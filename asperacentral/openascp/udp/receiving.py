@@ -48,6 +48,9 @@ class ReceivingEnd:
         """Bytes of the stream that arrived, each counted once."""
         self.duplicates = 0
         """Datagrams that brought bytes that were there."""
+        self.lost = 0
+        """Datagrams that did not arrive in time."""
+        self._counted = 0
         self.overrun = 0
         """Datagrams dropped because too much waits for a disk; the sender sends their bytes again."""
         self.length: int | None = None
@@ -126,6 +129,7 @@ class ReceivingEnd:
         if self._asked is not None:
             low = min(low, self._asked)
         settled = max(low, self.inbox.settled(now))
+        self._count_lost(settled)
         made: list[bytes] = []
         while len(made) < _MOST_REPORTS:
             after = self._report(low, settled, now, backlog, made)
@@ -162,6 +166,13 @@ class ReceivingEnd:
         )
         made.append(self._outbox.seal(Kind.REPORT, self.contiguous, report.encode()))
         return after
+
+    def _count_lost(self, settled: int) -> None:
+        if settled > self._counted:
+            self.lost += sum(
+                stop - start for start, stop in self.inbox.arrived.within(self._counted, settled)
+            )
+            self._counted = settled
 
     def _control(self, kind: int, argument: int, body: bytes) -> None:
         if kind == Kind.PROBE:

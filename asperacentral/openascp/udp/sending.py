@@ -159,13 +159,14 @@ class SendingEnd:
                 return min(probe, max(0.0, self._next_time - now))
         return probe
 
-    def shrink(self, size: int) -> None:
-        """The path does not take datagrams of the present size: use this one from now on."""
-        if size + self._headers < self._wire_size:
-            self._resize(size)
-            waiting, self._again = self._again, deque()
-            for offset, payload in waiting:
-                self._repeat(offset, payload)
+    def resize(self, size: int) -> None:
+        """Use datagrams of this many bytes from now on; what waits to be sent again is cut to it."""
+        if size + self._headers == self._wire_size:
+            return
+        self._resize(size)
+        waiting, self._again = self._again, deque()
+        for offset, payload in waiting:
+            self._repeat(offset, payload)
 
     def close(self, reason: int) -> bytes:
         """A datagram that says that nothing more is sent."""

@@ -230,6 +230,8 @@ class UdpSocket:
                 self._socket.setsockopt(socket.SOL_SOCKET, forced, BUFFER_BYTES)
             except OSError:
                 self._socket.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
+        if self.family == socket.AF_INET6:
+            self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         if _LINUX and self.family == socket.AF_INET6:
             self._socket.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTU_DO)
         elif _LINUX:

@@ -159,7 +159,7 @@ def test_a_path_that_stops_taking_large_datagrams_gets_smaller_ones() -> None:
     simulation = Simulation(Conditions(rate=50, delay=0.02, loss=0.05))
     flow = simulation.add(target=45 * KBPS, length=3 * MB, size=1472)
     simulation.run(0.2)
-    flow.sender.shrink(1232)
+    flow.sender.resize(1232)
     assert simulation.run(20)
 
 

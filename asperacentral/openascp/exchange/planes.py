@@ -1,0 +1,199 @@
+"""Which plane moves the stream of a session: UDP where it gets through, else the conversation itself.
+
+The server offers UDP in Welcome, with the secret that protects it; the client tries it before anything moves and says
+with Plane what came of it. `Planes` is one end's view: it has the rates of both planes, and its `send` and `receive`
+are what halves move their stream with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from asperacentral.fasp.errors import FaspCode
+from asperacentral.openascp.exchange.channel import send_stream
+from asperacentral.openascp.exchange.conversation import Conversation
+from asperacentral.openascp.exchange.messages import SSH, UDP, Plane
+from asperacentral.openascp.exchange.plane import PlaneFacts, StreamSink, StreamSource
+from asperacentral.openascp.failures import SessionFailure
+from asperacentral.openascp.pacing import Pacer
+from asperacentral.openascp.udp.engine import PlaneLostError, Receiving, Sending, Setting
+from asperacentral.openascp.udp.keys import SECRET_BYTES, Cipher, new_secret
+from asperacentral.openascp.udp.meeting import BlockedError, Link, answer, call
+from asperacentral.openascp.udp.rates import Policy
+from asperacentral.openascp.udp.sockets import PORTS, UdpSocket
+
+ANSWER_SECONDS = 30.0
+"""How long the server waits for a client that says it has met it: it has, so the datagrams are on their way."""
+
+_CIPHERS = {
+    "none": Cipher.NONE,
+    "aes-128": Cipher.AES128,
+    "aes-192": Cipher.AES192,
+    "aes-256": Cipher.AES256,
+}
+
+log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+
+class Planes:
+    """The planes of one end of a session. Rates are Kbps; `cipher` is named as in Hello."""
+
+    def __init__(self, target: int, minimum: int, policy: str, cipher: str) -> None:
+        self._pacer = Pacer(target)
+        self._setting = Setting(target, minimum, Policy(policy))
+        self._cipher = _CIPHERS[cipher]
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="udp")
+        self._socket: UdpSocket | None = None
+        self._engine: Sending | Receiving | None = None
+        self._meeting: asyncio.Future[Link] | None = None
+        self._chosen: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._closed = False
+
+    @property
+    def pacer(self) -> Pacer:
+        """What keeps everything but UDP at the target rate."""
+        return self._pacer
+
+    def set_rates(self, target: int, minimum: int, policy: str) -> None:
+        """Change what is in force."""
+        self._pacer.set_rate(target)
+        self._setting = Setting(target, minimum, Policy(policy))
+        if isinstance(self._engine, Sending):
+            self._engine.set(self._setting)
+
+    def facts(self) -> PlaneFacts | None:
+        """What the plane tells for the statistics; None while there is nothing to tell."""
+        return self._engine.facts() if self._engine is not None else None
+
+    # The server's side.
+
+    def offer(self, host: str | None, first: int) -> dict[str, Any]:
+        """Listen on `first` or another free port; what Welcome is to tell of it, empty when it is not possible."""
+        try:
+            self._socket = _listening(host, [first, *PORTS])
+        except OSError as error:
+            log.info("UDP is not offered: %s", error)
+            return {}
+        opened, secret = self._socket, new_secret()
+        self._meeting = self._run(
+            lambda: answer(opened, secret, self._cipher, ANSWER_SECONDS, self._given_up)
+        )
+        self._meeting.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return {UDP: {"port": opened.port, "secret": secret}}
+
+    def choose(self, plane: str) -> None:
+        """The client has said which plane it is. SessionFailure when that is not one of those it can be."""
+        if self._chosen.done() or plane not in (SSH, UDP) or (plane == UDP and self._meeting is None):
+            raise SessionFailure(FaspCode.FASP_PROTO, "the far side chooses a plane that there is not")
+        self._chosen.set_result(plane)
+        if plane == SSH:
+            self._hang_up()
+
+    # The client's side.
+
+    async def meet(
+        self, facts: Mapping[str, Any], host: str, mtu: int, conversation: Conversation
+    ) -> dict[str, str]:
+        """Try what the server offers, and tell it what came of it. Returns what SESSION says of it.
+
+        `mtu` limits the size of IP packets, bytes; 0 is whatever the path carries. SessionFailure.
+        """
+        offered = facts.get(UDP)
+        if offered is None:
+            self.choose(SSH)
+            return {"Transport": SSH}
+        port, secret = _offered(offered)
+        plane, said = UDP, {"Transport": UDP}
+        try:
+            await self._call(host, port, secret, mtu)
+        except (BlockedError, OSError) as error:
+            log.info("UDP does not get through (%s): the files go over SSH", error or "no answer")
+            plane, said = SSH, {"Transport": SSH, "FallbackProtocol": SSH}
+        conversation.send(Plane(plane))
+        self.choose(plane)
+        return said
+
+    async def _call(self, host: str, port: int, secret: bytes, mtu: int) -> None:
+        self._socket = opened = UdpSocket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        largest = mtu - opened.headers if mtu else None
+        self._meeting = self._run(
+            lambda: call(opened, (host, port), secret, self._cipher, largest, self._given_up)
+        )
+        await asyncio.shield(self._meeting)
+
+    # Both sides: what halves move their stream with.
+
+    async def send(self, source: StreamSource, conversation: Conversation) -> None:
+        """Send the stream to its end. SessionFailure."""
+        if await self._chosen == SSH:
+            await send_stream(source, conversation, self._pacer)
+            return
+        engine = self._engine = Sending(await self._met(), source, self._setting)
+        await self._move(engine.run)
+
+    async def receive(self, sink: StreamSink) -> None:
+        """Receive the stream, unless it comes with the conversation. SessionFailure."""
+        if await self._chosen == UDP:
+            engine = self._engine = Receiving(await self._met(), sink)
+            await self._move(engine.run)
+
+    async def close(self) -> None:
+        """Let go of everything. What is under way is left alone: who has to know, knows it from the conversation."""
+        self._hang_up()
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.shutdown)
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _hang_up(self) -> None:
+        self._closed = True
+        if self._engine is not None:
+            self._engine.stop(say=False)
+        if self._socket is not None:
+            self._socket.wake()
+
+    def _given_up(self) -> bool:
+        return self._closed
+
+    async def _met(self) -> Link:
+        assert self._meeting is not None  # noqa: S101 - `choose` has seen to it
+        try:
+            return await asyncio.shield(self._meeting)
+        except (BlockedError, OSError) as error:
+            raise SessionFailure(FaspCode.CONNECTION_ERROR) from error
+
+    async def _move(self, run: Callable[[], bool]) -> None:
+        try:
+            await asyncio.shield(self._run(run))
+        except PlaneLostError as error:
+            raise SessionFailure(FaspCode.CONNECTION_LOST, f"the UDP connection was lost: {error}") from error
+        except OSError as error:
+            raise SessionFailure(FaspCode.CONNECTION_LOST, f"UDP failed: {error.strerror}") from error
+
+    def _run(self, work: Callable[[], _T]) -> asyncio.Future[_T]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _offered(offered: Any) -> tuple[int, bytes]:
+    """Port and secret. SessionFailure when they make no sense."""
+    match offered:
+        case {"port": int(port), "secret": bytes(secret)} if len(secret) == SECRET_BYTES and 0 < port < 65536:
+            return port, secret
+    raise SessionFailure(FaspCode.FASP_PROTO, "the far side offers UDP in a way nobody understands")
+
+
+def _listening(host: str | None, ports: Any) -> UdpSocket:
+    """A socket of the server's; without a host, on all addresses of both families."""
+    if host is not None:
+        return UdpSocket(socket.AF_INET6 if ":" in host else socket.AF_INET, host, ports)
+    try:
+        return UdpSocket(socket.AF_INET6, None, ports)
+    except OSError:
+        return UdpSocket(socket.AF_INET, None, ports)
