@@ -145,7 +145,7 @@ class Transfer:
         self._checkpoint = self._target / f"{source.path.name}.ckpt{_PARTIAL}"
         self._whole: dict[str, int] = {}  # inode of each file that was right when it was looked at
         self._harmed: set[int] = set()  # inodes of complete files that were damaged
-        self._measurable = False
+        self._measurable = self._tampered = False
         shutil.rmtree(self._target, ignore_errors=True)
         self._target.mkdir()
 
@@ -238,7 +238,8 @@ class Transfer:
             end = CLIENT
             session.kill()
         self._account.kills[end] += 1
-        self._measurable = self._chance.random() < self._rules.quiet_share and self._is_quiet()
+        quiet = self._chance.random() < self._rules.quiet_share and self._is_quiet()
+        self._measurable = quiet and not self._tampered
 
     def _is_quiet(self) -> bool:
         """Wait until nobody serves; False when that cannot be known."""
@@ -261,6 +262,7 @@ class Transfer:
         if harmed is None:
             return
         self._account.damaged += 1
+        self._tampered = True  # from now on bytes that are right need not be known to be
         self._measurable = False
         name = harmed.relative_to(self._target).as_posix()
         if (inode := self._whole.pop(name, None)) is not None:

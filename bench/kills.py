@@ -52,24 +52,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Report:
     folder = Path(tempfile.mkdtemp(prefix="bench-kills-", dir=args.folder))
+    problems: list[str] = []
+    try:
+        found = _measure(args, folder, problems)
+    finally:
+        if not problems:
+            shutil.rmtree(folder)
+    if problems:
+        print(found.markdown(), *problems, sep="\n", file=sys.stderr)
+        raise SystemExit(f"{len(problems)} things are not as they should be; the files are in {folder}")
+    return found
+
+
+def _measure(args: argparse.Namespace, folder: Path, problems: list[str]) -> Report:
     chance = random.Random(args.seed)
     table = Table(f"After {args.kills} kills in each row", _COLUMNS)
-    problems = []
     with _far_sides(folder) as fars, report.conditions() as told:
         sources = list(_sources(args, folder / "files", chance))
-        for source, level, plane in itertools.product(sources, args.levels, args.planes):
+        for level, source, plane in itertools.product(args.levels, sources, args.planes):
             account = _row(args, folder, fars, source, (level, plane), chance)
             problems += account.problems + broken_promises(account, level, plane)
             table.rows.append(_cells(source, level, plane, account))
             print("\r" + " | ".join(map(str, table.rows[-1])), file=sys.stderr, flush=True)
-        text = told()
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    if problems:
-        print(report.Report("kills", text, [table]).markdown())
-        raise SystemExit(f"{len(problems)} things are not as they should be; the files are in {folder}")
-    shutil.rmtree(folder)
-    return Report("kills", text, [table])
+        return Report("kills", told(), [table])
 
 
 def broken_promises(account: Account, level: int, plane: str) -> list[str]:
