@@ -63,7 +63,7 @@ class Checkpoint:
     def present(self, data: bytes) -> list[int]:
         """The blocks that are there, by the records in `data` (header included)."""
         found = []
-        for index in range(self.blocks):
+        for index in range(min(self.blocks, (len(data) - HEADER) // RECORD)):
             start = HEADER + index * RECORD
             record = data[start : start + RECORD]
             if record in (self._record(index, b""), self._record(index, self._boot)):

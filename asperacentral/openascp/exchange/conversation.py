@@ -28,6 +28,8 @@ from asperacentral.openascp.failures import SessionFailure
 KEEPALIVE_SECONDS = 5.0
 SILENCE_SECONDS = 20.0
 """After this time without a word the other half is taken to be gone."""
+MOST_UNHEARD = 64 * 1024 * 1024
+"""Bytes said that wait for the other half to take them: who keeps talking must listen, too."""
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,10 @@ class Transport(Protocol):
 
     def write(self, data: bytes) -> None:
         """Send soon."""
+        ...
+
+    def get_write_buffer_size(self) -> int:
+        """How many bytes wait to be sent."""
         ...
 
     def pause_reading(self) -> None:
@@ -227,6 +233,9 @@ class Conversation:
             self._transport.write(data)
         except OSError as error:  # asyncssh raises BrokenPipeError on a channel that is closing
             self.ended(error)
+        else:
+            if self._transport.get_write_buffer_size() > MOST_UNHEARD:
+                self._lose(SessionFailure(FaspCode.FASP_PROTO, "the far side talks and does not listen"))
 
     def _hear(self, message: Message) -> None:
         if isinstance(message, Broken):

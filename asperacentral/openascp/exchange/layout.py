@@ -42,6 +42,11 @@ class Layout:
         """All bytes before this one were advanced over."""
         return self._done
 
+    @property
+    def pending(self) -> int:
+        """How many extents are not done."""
+        return len(self._pieces) - self._forgotten
+
     def append(self, file: int, extents: Iterable[tuple[int, int]]) -> None:
         """Lay extents (offset and length in the file) at the stream's end. ValueError for one that is none."""
         for offset, length in extents:

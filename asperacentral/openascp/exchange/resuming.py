@@ -151,12 +151,12 @@ def find(files: Files, partial_path: bytes, checkpoint_path: bytes, wanted: Iden
         found = os.fstat(descriptor)
         notes = files.open_file(checkpoint_path, os.O_RDWR | os.O_NOFOLLOW)
         identity = Identity(wanted.size, wanted.modified, wanted.path, found.st_ino)
-        data = _read(notes, HEADER + RECORD * (wanted.size // BLOCK + 1))
+        data = _read(notes, min(os.fstat(notes).st_size, HEADER + RECORD * (wanted.size // BLOCK + 1)))
         checkpoint = Checkpoint.read(data, identity, boot())
         if checkpoint is not None:
             present = checkpoint.present(data)
             ends = [sum(span(index, wanted.size)) for index in present[-1:]]
-            if all(end <= found.st_size for end in ends):
+            if all(end <= found.st_size <= wanted.size for end in ends):
                 notebook = Notebook(checkpoint, notes, checkpoint_path)
                 return Leftover(descriptor, notebook, checkpoint, present)
     except FileNotFoundError:  # the former session has just finished it

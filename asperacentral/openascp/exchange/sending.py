@@ -49,6 +49,11 @@ from asperacentral.openascp.plan import PlannedFile, PlannedFolder
 MOST_UNSETTLED = 16_384
 """Entries announced and not yet settled: what bounds memory on both sides."""
 
+MOST_EXTENTS = 100_000
+"""Laid out and not yet told to be written; a receiving half has never more than a twentieth of it."""
+MOST_QUESTIONS = 64
+"""Not yet answered; a receiving half has never more than four."""
+
 Plane = Callable[[StreamSource], Awaitable[None]]
 """Sends a stream to its end."""
 
@@ -56,7 +61,7 @@ Plane = Callable[[StreamSource], Awaitable[None]]
 class _Outgoing:
     """An entry that is not settled yet."""
 
-    __slots__ = ("announced", "checksum", "due", "file", "found")
+    __slots__ = ("announced", "checksum", "due", "file", "found", "laid", "laid_all")
 
     def __init__(self, found: Found, file: PlannedFile) -> None:
         self.found = found
@@ -64,6 +69,17 @@ class _Outgoing:
         self.announced = False
         self.checksum = ""
         self.due = 0  # bytes laid out and not yet told to be written
+        self.laid = 0  # bytes laid out at all
+        self.laid_all = False
+
+    def lay(self, need: Need) -> None:
+        """More of the file was asked for. SessionFailure for what would be no part of making it whole."""
+        size = sum(length for _, length in need.extents)
+        self.due += size
+        self.laid += size
+        if self.laid_all or self.laid > self.found.entry.size or not (size or need.last):
+            raise SessionFailure(FaspCode.FASP_PROTO, "the far side needs the same again, or nothing")
+        self.laid_all = need.last
 
 
 class SendingHalf(Half):
@@ -85,6 +101,7 @@ class SendingHalf(Half):
         self._settled = asyncio.Event()
         self._scanned_all = False
         self._layout = Layout()
+        self._questions = 0
         self._verdicts: list[Verdict] = []
         self._reader = StreamReader(files, self._tell_verdict, terms)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="scan")
@@ -123,6 +140,9 @@ class SendingHalf(Half):
             case Written(offset):
                 self._written(offset)
             case Ask():
+                self._questions += 1
+                if self._questions > MOST_QUESTIONS:
+                    raise SessionFailure(FaspCode.FASP_PROTO, "the far side asks too much at once")
                 asyncio.ensure_future(self._answer(message))  # noqa: RUF006 - it fails only with the session
             case _:
                 super().hear(message)
@@ -177,7 +197,9 @@ class SendingHalf(Half):
             raise SessionFailure(FaspCode.FASP_PROTO, str(error)) from error
         if any(offset + length > entry.size for offset, length in need.extents):
             raise SessionFailure(FaspCode.FASP_PROTO, "the far side needs what is beyond a file's end")
-        outgoing.due += sum(length for _, length in need.extents)
+        outgoing.lay(need)
+        if self._layout.pending > MOST_EXTENTS:
+            raise SessionFailure(FaspCode.FASP_PROTO, "the far side needs more than it can take")
         if not outgoing.announced:
             outgoing.announced = True
             if need.kept:
@@ -279,6 +301,7 @@ class SendingHalf(Half):
             digests = await self._loop.run_in_executor(
                 self._threads, digests_of, self._files, place, ask.ranges
             )
+        self._questions -= 1
         self.conversation.send(Digests(ask.id, digests))
 
 

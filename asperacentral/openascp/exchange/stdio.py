@@ -79,6 +79,10 @@ class _Pipes:
         """See Transport."""
         self._output.write(data)
 
+    def get_write_buffer_size(self) -> int:
+        """See Transport."""
+        return self._output.get_write_buffer_size()
+
     def pause_reading(self) -> None:
         """See Transport."""
         self._input.pause_reading()

@@ -29,7 +29,7 @@ class Peer:
     """Speaks on descriptors; what it hears of the stream is in `data`."""
 
     def __init__(self, reading: int, writing: int) -> None:
-        self._reading, self._writing = reading, writing
+        self._reading, self.writing = reading, writing
         self._decoder = Decoder()
         self._heard: list[m.Message] = []
         self.data = b""
@@ -38,7 +38,7 @@ class Peer:
     def send(self, data: bytes) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has had enough
             while data:
-                data = data[os.write(self._writing, data) :]
+                data = data[os.write(self.writing, data) :]
 
     def say(self, *said: m.Message) -> None:
         self.send(b"".join(encode_control(m.write(message)) for message in said))
