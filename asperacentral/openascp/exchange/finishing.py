@@ -6,6 +6,7 @@ Links and the attributes of folders are made here too. Everything is done on ope
 from __future__ import annotations
 
 import os
+import posixpath
 import stat
 
 from asperacentral.fasp.errors import FaspCode
@@ -63,7 +64,14 @@ class Finisher:
             os.close(descriptor)
 
     def make_link(self, place: bytes, text: bytes) -> str:
-        """Make a symbolic link; SKIPPED when what is there stays. OSError."""
+        """Make a symbolic link; SKIPPED when what is there stays. OSError, Failure.
+
+        Without walls around the destination the link itself may not lead out of it.
+        """
+        if self._files.root is None:
+            root = self._files.named(self._terms.destination) or b"."
+            if not links.stays_inside(text, posixpath.relpath(place, root)):
+                raise Failure(FaspCode.BAD_PATH, "the symbolic link would lead outside the destination")
         try:
             found = self._files.stat(place, follow=False).st_mode
         except FileNotFoundError:
