@@ -138,7 +138,9 @@ def _row(
     while account.killed < args.kills and not account.problems:
         far, mode = next(ways)
         left = min(args.kills - account.killed, max(5, args.kills // 8))
-        transfer = Transfer(far, source, folder, Rules(level, mode, plane, tuple(args.ends)), chance, account)
+        share = chance.choice((0.0, 0.5))  # what is sent again is measured where nothing was damaged
+        how = Rules(level, mode, plane, tuple(args.ends), share)
+        transfer = Transfer(far, source, folder, how, chance, account)
         for _ in transfer.run(left):
             shown = bar(account.killed / args.kills, 30)
             print(f"\r{label:30} {shown} {account.killed}", end="", file=sys.stderr, flush=True)
