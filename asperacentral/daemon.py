@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import os
 import signal
+import stat
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -114,6 +116,7 @@ class CentralDaemon:
         """Listen for processes, go on with open jobs, then listen for SOAP. Raises StartError."""
         settings = self._settings
         try:
+            _let_others_in(settings)
             self.management_port = yield self._transfers.start()
         except (CannotListenError, OSError) as error:
             raise StartError(f"cannot listen for transfer processes: {error}") from None
@@ -327,6 +330,17 @@ def _reload(daemon: CentralDaemon) -> None:
 
 def _note(failure: Any) -> None:
     log.error("at the end: %s", failure.getErrorMessage())
+
+
+def _let_others_in(settings: Settings) -> None:
+    """Server halves of other accounts look for the port file; what is secret beside it only its owner can read."""
+    folder = settings.run_directory
+    while folder not in (settings.prefix, folder.parent):
+        mode = folder.stat().st_mode
+        open_mode = mode | (0o055 if folder == settings.run_directory else 0o011)
+        if mode != open_mode and folder.stat().st_uid == os.geteuid():
+            folder.chmod(stat.S_IMODE(open_mode))
+        folder = folder.parent
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import sqlite3
+import stat
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -232,3 +233,18 @@ def test_a_second_daemon_on_the_same_files_is_refused(tmp_path: Path) -> None:
     assert sqlite3.connect(tmp_path / "var" / "central-store.db").execute(
         "pragma integrity_check"
     ).fetchone() == ("ok",)
+
+
+def test_server_halves_of_other_accounts_find_the_port_file_and_no_secret(tmp_path: Path) -> None:
+    umask = os.umask(0o077)
+    try:
+        with LocalDaemon(tmp_path / "prefix") as daemon:
+            run = daemon.prefix / "var" / "run" / "aspera"
+            for folder, mode in ((run, 0o755), (run.parent, 0o711), (daemon.prefix / "var", 0o711)):
+                assert stat.S_IMODE(folder.stat().st_mode) == mode
+            assert (run / "asperacentral.port").stat().st_mode & stat.S_IROTH
+            for file in [*run.iterdir(), *(daemon.prefix / "var").glob("central-store*")]:
+                if file.name != "asperacentral.port" and file.is_file():
+                    assert not file.stat().st_mode & 0o077, file
+    finally:
+        os.umask(umask)
