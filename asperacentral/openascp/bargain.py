@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import astuple
 
+from asperacentral.openascp.confined import Files, confined
 from asperacentral.openascp.exchange.messages import Argument
 from asperacentral.openascp.exchange.paths import own_name
 from asperacentral.openascp.exchange.terms import Terms
 from asperacentral.openascp.files.afterwards import Afterwards
 from asperacentral.openascp.files.attributes import Preserve
 from asperacentral.openascp.files.selection import TimeLimits
+from asperacentral.openascp.landing import landing
 from asperacentral.openascp.options import Options
 
 
@@ -54,3 +56,11 @@ def arguments(options: Options) -> list[Argument]:
         Argument(index, source, name, options.destination)
         for index, (source, name) in enumerate(zip(options.sources, names, strict=True))
     ]
+
+
+def files(options: Options) -> Files:
+    """This machine's files for the client's half; where it may get links from the far side, with walls."""
+    everything = confined(None)
+    if options.sending or not options.links.startswith("copy"):
+        return everything
+    return landing(everything, [argument.destination for argument in arguments(options)])

@@ -20,7 +20,6 @@ from asperacentral.fasp import messages
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.fasp.management import Message, MessageType
 from asperacentral.openascp import bargain, farside, network, sftp_plane, states
-from asperacentral.openascp.confined import confined
 from asperacentral.openascp.connection import Login, connect
 from asperacentral.openascp.console import Console
 from asperacentral.openascp.exchange.conversation import Conversation
@@ -233,7 +232,7 @@ class Session:
             host = str(connection.get_extra_info("peername")[0])
             plane = await planes.meet(welcome.facts, host, options.datagram_size, conversation)
             self._connected(connection, **plane)
-            with confined(None) as files:
+            with bargain.files(options) as files:
                 half: Half
                 if options.sending:
                     half = SendingHalf(
