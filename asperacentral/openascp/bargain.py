@@ -1,4 +1,4 @@
-"""What a client asks of the far side: its command line as the terms and arguments of an exchange. Pure."""
+"""What a client asks of the far side: its command line as terms and arguments of an exchange, and its own files."""
 
 from __future__ import annotations
 
