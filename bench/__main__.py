@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import first_byte, push, soap, store, volume
+from bench import first_byte, push, sessions, small_files, soap, store, volume
 from bench.report import Report
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
@@ -21,6 +21,8 @@ MEASUREMENTS: dict[
 ] = {
     "soap": (soap.add_arguments, soap.run),
     "first_byte": (first_byte.add_arguments, first_byte.run),
+    "sessions": (sessions.add_arguments, sessions.run),
+    "small_files": (small_files.add_arguments, small_files.run),
     "push": (push.add_arguments, push.run),
     "volume": (volume.add_arguments, volume.run),
     "store": (store.add_arguments, store.run),

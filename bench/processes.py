@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import threading
@@ -15,10 +16,11 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes in memory: `rss` with all that is shared, `pss` with each process's share of it."""
+    """Bytes in memory: `rss` with all that is shared, `pss` with each process's share of it, `own` without it."""
 
     rss: int = 0
     pss: int = 0
+    own: int = 0
 
 
 def memory(pid: int) -> Memory:
@@ -28,7 +30,8 @@ def memory(pid: int) -> Memory:
     except OSError:
         return Memory()
     sizes = {words[0]: int(words[1]) << 10 for words in map(str.split, lines) if words[-1] == "kB"}
-    return Memory(sizes.get("Rss:", 0), sizes.get("Pss:", 0))
+    own = sizes.get("Private_Clean:", 0) + sizes.get("Private_Dirty:", 0)
+    return Memory(sizes.get("Rss:", 0), sizes.get("Pss:", 0), own)
 
 
 def descendants(pid: int) -> list[int]:
@@ -36,11 +39,10 @@ def descendants(pid: int) -> list[int]:
     found: list[int] = []
     waiting = [pid]
     while waiting:
-        try:
-            text = Path(f"/proc/{waiting[0]}/task/{waiting[0]}/children").read_text()
-        except OSError:
-            text = ""
-        children = [int(word) for word in text.split()]
+        children = []
+        for thread in Path(f"/proc/{waiting[0]}/task").glob("*"):  # each knows the children it made
+            with contextlib.suppress(OSError):
+                children += [int(word) for word in (thread / "children").read_text().split()]
         waiting = waiting[1:] + children
         found += children
     return found

@@ -82,7 +82,7 @@ def _measure(title: str, sshd: Sshd, source: Path, amount: int, unit: str, round
     costs: dict[str, list[tuple[Cost, float]]] = {program: [] for program in PROGRAMS}
     for _ in range(rounds):
         for program, command in PROGRAMS.items():
-            costs[program].append(_push(sshd, source, command))
+            costs[program].append(push_once(sshd, source, command))
     speeds = {name: median([amount / cost.seconds for cost, _ in each]) for name, each in costs.items()}
     table = Table(
         f"{title}, median of {rounds}",
@@ -103,7 +103,7 @@ def _measure(title: str, sshd: Sshd, source: Path, amount: int, unit: str, round
     return table
 
 
-def _push(sshd: Sshd, source: Path, command: Command) -> tuple[Cost, float]:
+def push_once(sshd: Sshd, source: Path, command: Command) -> tuple[Cost, float]:
     """One push to a new place, checked by size and removed again; its cost, and the server's CPU seconds."""
     destination = sshd.folder.parent / "received"
     if source.is_dir():

@@ -139,6 +139,13 @@ def become_child(request: Request, name: str) -> None:
     sys.argv = [name, *request.argv]
 
 
+def _warm_up(module: ModuleType) -> None:
+    """Let the module do once what every child would do for the first time."""
+    warm_up: Callable[[], None] | None = getattr(module, "warm_up", None)
+    if warm_up is not None:
+        warm_up()
+
+
 def _main_of(module: ModuleType) -> Callable[[list[str]], int]:
     entry: Callable[[list[str]], int] = module.main
     return entry
@@ -151,8 +158,11 @@ def main(argv: list[str]) -> int:
         return 2
     # The manager ends the server by closing its pipe; a terminal's Ctrl-C is not meant for it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    run = _main_of(importlib.import_module(argv[0]))
-    gc.collect()
+    # Memory that a collection here frees would be filled by the children, each with its own copy of the page.
+    gc.disable()
+    module = importlib.import_module(argv[0])
+    run = _main_of(module)
+    _warm_up(module)
     gc.freeze()
     try:
         request = ForkServer().serve()
@@ -161,6 +171,7 @@ def main(argv: list[str]) -> int:
     if request is None:
         return 0
     become_child(request, argv[0])
+    gc.enable()
     return run(list(request.argv))
 
 
