@@ -18,11 +18,17 @@ from sqlalchemy.sql.operators import custom_op
 FEW = 2_000
 """Candidates up to which gathering and sorting them costs less than looking along the stream."""
 
-MATCHED = 25_000
-"""Rows on which a regular expression is tried for one page: less than 0.1 s."""
+FEW_OWNERS = 500
+"""Sessions up to which their files are looked for session by session at once."""
+
+MATCHED = 10_000
+"""Rows on which a regular expression is tried for one page: less than 0.1 s also on a busy machine."""
 
 COUNTED = 20_000
-"""Rows looked at to count what remains after a page; a tenth of them with a regular expression."""
+"""Rows looked at to count what remains after a page."""
+
+COUNTED_DEARLY = 2_000
+"""The same where a look costs more: a regular expression, or another row to be found for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +60,19 @@ def loose(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return UnaryExpression(column, operator=custom_op("+", is_comparison=False), type_=column.type)
 
 
-def few(connection: Connection, key: ColumnElement[Any], condition: ColumnElement[bool]) -> list[Any] | None:
-    """The keys of the rows that meet a condition on an indexed column, or None if there are many."""
-    keys = connection.execute(select(key).where(condition).limit(FEW + 1)).scalars().all()
-    return list(keys) if len(keys) <= FEW else None
+def few(
+    connection: Connection,
+    key: ColumnElement[Any],
+    condition: ColumnElement[bool],
+    *,
+    most: int | None = None,
+    along: ColumnElement[Any] | None = None,
+) -> list[Any] | None:
+    """The keys of the rows that meet a condition on an indexed column, or None if they are more than `most` (FEW). A
+    condition on several columns is looked for `along` an index that has them all, which begins with that column."""
+    most = FEW if most is None else most
+    keys = connection.execute(select(key).where(condition).order_by(along).limit(most + 1)).scalars().all()
+    return list(keys) if len(keys) <= most else None
 
 
 def gather(
@@ -68,13 +83,15 @@ def gather(
     stretch: Stretch,
 ) -> Found:
     """A page of those rows, chosen by their keys, that meet all conditions."""
-    change = loose(table.c.change)
-    wanted = select(table).where(chosen, change > stretch.after, change <= stretch.upto, *conditions)
-    rows = sorted(connection.execute(wanted).all(), key=lambda row: row.change)
-    more = len(rows) - stretch.limit
-    if more <= 0:
-        return Found(rows, 0, stretch.upto)
-    return Found(rows[: stretch.limit], more, rows[stretch.limit - 1].change)
+    change, key = loose(table.c.change), next(iter(table.primary_key))
+    wanted = select(table.c.change, key).where(
+        chosen, change > stretch.after, change <= stretch.upto, *conditions
+    )
+    places = sorted((row[0], row[1]) for row in connection.execute(wanted))
+    page, more = places[: stretch.limit], max(0, len(places) - stretch.limit)
+    whole = select(table).where(key.in_([own for _, own in page]))
+    rows = sorted(connection.execute(whole).all(), key=lambda row: row.change)
+    return Found(rows, more, page[-1][0] if more else stretch.upto)
 
 
 def walk(
@@ -84,8 +101,11 @@ def walk(
     conditions: Sequence[ColumnElement[bool]],
     patterns: Sequence[ColumnElement[bool]],
     stretch: Stretch,
+    *,
+    dearly: bool = False,
 ) -> Found:
-    """A page looked for along the index of `along` (equalities, in an index before `change`) and changes.
+    """A page looked for along the index of `along` (equalities, in an index before `change`) and changes. `dearly`:
+    another row must be found for each that is looked at.
 
     Where regular expressions do not come to the end of the stretch, the page ends earlier, and may be empty though
     there are more.
@@ -98,7 +118,7 @@ def walk(
     if len(rows) < stretch.limit:
         return Found(rows, int(end < stretch.upto), end)
     matched = Stretch(stretch.after, end, stretch.limit)
-    counted = max(1, COUNTED // 10) if patterns else COUNTED
+    counted = COUNTED_DEARLY if patterns or dearly else COUNTED
     return full(connection, table, along, every, rows, matched, stretch.upto, counted)
 
 

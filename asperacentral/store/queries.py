@@ -15,16 +15,16 @@ from asperacentral.store.paging import Stretch, few, full, gather, loose, place,
 from asperacentral.store.rows import file_of, session_of
 from asperacentral.store.schema import files, sessions
 
-# Criterion of the filter -> column; several values mean any of them.
+# Criterion of the filter -> column, those met by few first; several values mean any of them.
 _SESSION_VALUES = {
     "session_uuid": sessions.c.id,
-    "session_status": sessions.c.status,
-    "server_address": sessions.c.server_address,
-    "client_address": sessions.c.client_address,
-    "cookie": sessions.c.cookie,
     "job_id": sessions.c.job_id,
+    "cookie": sessions.c.cookie,
+    "server_address": sessions.c.server_address,
     "private_key": sessions.c.private_key,
     "user": sessions.c.user,
+    "session_status": sessions.c.status,
+    "client_address": sessions.c.client_address,
 }
 _FILE_VALUES = {
     "transfer_id": files.c.local_id,
@@ -33,9 +33,6 @@ _FILE_VALUES = {
 }
 _SESSION_DATES = {"session_start_date": sessions.c.start_date, "session_end_date": sessions.c.end_date}
 _FILE_DATES = {"transfer_start_date": files.c.start_date, "transfer_end_date": files.c.end_date}
-
-_NEVER = 2**63 - 1
-"""Beyond every place in the stream of changes."""
 
 _Column = Callable[[ColumnElement[Any]], ColumnElement[Any]]
 
@@ -55,7 +52,8 @@ def find_sessions(
         if keys is not None:
             every = [*conditions, *patterns]
             return _sessions(gather(connection, sessions, sessions.c.id.in_(keys), every, stretch))
-    return _sessions(walk(connection, sessions, (), conditions, patterns, stretch))
+    dearly = bool(wanted.last_session_only)
+    return _sessions(walk(connection, sessions, (), conditions, patterns, stretch, dearly=dearly))
 
 
 def find_files(
@@ -64,15 +62,17 @@ def find_files(
     """See `central.ports.Store.files`."""
     stretch = Stretch(after, upto, limit).since(wanted.min_transfer_start_date)
     stretch = stretch.since(wanted.min_transfer_end_date).since(wanted.min_session_start_date)
-    criteria = _session_conditions(wanted, _plain)
-    owners = few(connection, sessions.c.id, and_(*criteria)) if criteria else None
+    criteria = _session_conditions(wanted, loose)
+    owners = _owners(connection, wanted, criteria) if criteria else None
     if owners == []:
         return Found((), 0, upto)
     conditions = [*_values(wanted, _FILE_VALUES, loose), *_dates(wanted, _FILE_DATES, loose)]
     patterns = [_owned([pattern]) for pattern in _session_patterns(wanted)]
     if wanted.filename_filter is not None:
         patterns.append(func.matches(wanted.filename_filter, files.c.path))
-    owned = [_owned(_session_conditions(wanted, loose))] if criteria else []
+    owned = [_owned(criteria)] if criteria else []
+    if owners is not None:
+        owned = [loose(files.c.session_id).in_(owners)]
     for candidate in _file_candidates(wanted, owners):
         keys = few(connection, files.c.local_id, candidate)
         if keys is not None:
@@ -81,12 +81,26 @@ def find_files(
     if owners and len(owners) == 1:
         along = [files.c.session_id == owners[0]]
         return _files(walk(connection, files, along, conditions, patterns, stretch))
-    if owners is not None:
-        criteria = [sessions.c.id.in_(owners)]
     if owned and not patterns:
-        return _files(_of_sessions(connection, criteria, conditions, owned, stretch, some=owners is not None))
+        of_these = criteria if owners is None else [sessions.c.id.in_(owners)]
+        some = owners is not None
+        return _files(_of_sessions(connection, of_these, conditions, owned, stretch, some=some))
     along = [files.c.status == wanted.transfer_status[0]] if len(wanted.transfer_status) == 1 else []
     return _files(walk(connection, files, along, [*conditions, *owned], patterns, stretch))
+
+
+def _owners(
+    connection: Connection, wanted: SessionFilter, criteria: Sequence[ColumnElement[bool]]
+) -> list[str] | None:
+    """The sessions that meet `criteria`, which are those of the filter, or None if there are many."""
+    for candidate in _session_candidates(wanted):
+        keys = few(connection, sessions.c.id, candidate, most=paging.FEW_OWNERS)
+        if keys is not None:
+            meeting = select(sessions.c.id).where(sessions.c.id.in_(keys), *criteria)
+            return list(connection.execute(meeting).scalars())
+    return few(
+        connection, sessions.c.id, and_(*criteria), most=paging.FEW_OWNERS, along=sessions.c.start_date
+    )
 
 
 def _of_sessions(
@@ -101,17 +115,18 @@ def _of_sessions(
     """A page of the files of many sessions: along the stream where that fills it soon, else by session, since
     one session of a million files may lie between. `some`: it is known that the sessions are few."""
     every = [*conditions, *owned]
+    counted = paging.COUNTED_DEARLY
     if not some:
-        near = Stretch(stretch.after, place(connection, files, (), stretch, paging.COUNTED), stretch.limit)
-        found = walk(connection, files, (), every, (), near)
+        near = Stretch(stretch.after, place(connection, files, (), stretch, counted), stretch.limit)
+        found = walk(connection, files, (), every, (), near, dearly=True)
         if near.upto == stretch.upto:
             return found
         if len(found.rows) == stretch.limit:
-            return full(connection, files, (), every, found.rows, stretch, stretch.upto, paging.COUNTED)
+            return full(connection, files, (), every, found.rows, stretch, stretch.upto, counted)
     rows = _by_session(connection, criteria, conditions, stretch)
     if len(rows) < stretch.limit:
         return paging.Found(rows, 0, stretch.upto)
-    return full(connection, files, (), every, rows, stretch, stretch.upto, paging.COUNTED)
+    return full(connection, files, (), every, rows, stretch, stretch.upto, counted)
 
 
 def _by_session(
@@ -124,19 +139,41 @@ def _by_session(
     sessions whose own first ones come first."""
     change = files.c.change
     own = [files.c.session_id == sessions.c.id, change > stretch.after, *conditions]
-    nearest = select(change).where(*own, change <= stretch.upto).order_by(change).limit(1)
-    first = func.coalesce(nearest.correlate(sessions).scalar_subquery(), _NEVER).label("first")
-    wanted = select(sessions.c.id, first).where(*criteria).order_by("first").limit(stretch.limit)
-    firsts = {key: at for key, at in connection.execute(wanted) if at != _NEVER}
-    end = max(firsts.values()) if len(firsts) == stretch.limit else stretch.upto
+    firsts = _first_files(connection, criteria, own, stretch)
+    end = firsts[-1][0] if len(firsts) == stretch.limit else stretch.upto
     keys = select(files.c.local_id).where(*own, change <= end).order_by(change).limit(stretch.limit)
     page = files.alias()
     found = (
         select(page)
         .select_from(sessions.join(page, page.c.local_id.in_(keys.correlate(sessions))))
-        .where(sessions.c.id.in_(list(firsts)))
+        .where(sessions.c.id.in_([key for _, key in firsts]))
     )
     return connection.execute(found.order_by(page.c.change).limit(stretch.limit)).all()
+
+
+def _first_files(
+    connection: Connection,
+    criteria: Sequence[ColumnElement[bool]],
+    own: Sequence[ColumnElement[bool]],
+    stretch: Stretch,
+) -> list[tuple[int, str]]:
+    """The change of the first file that meets `own`, and the session, of those sessions where it comes first.
+
+    Some sessions that started early tell how far to look: what a session has comes after its start.
+    """
+    change, start = files.c.change, sessions.c.start_date
+
+    def firsts(upto: int, order: Any, *where: ColumnElement[bool]) -> list[tuple[int, str]]:
+        nearest = select(change).where(*own, change <= upto).order_by(change).limit(1)
+        first = nearest.correlate(sessions).scalar_subquery().label("first")
+        wanted = select(first, sessions.c.id).where(*criteria, *where, first.is_not(None))
+        return [(row[0], row[1]) for row in connection.execute(wanted.order_by(order).limit(stretch.limit))]
+
+    early = sorted(firsts(stretch.upto, start))
+    if len(early) < stretch.limit:
+        return early
+    end = early[-1][0]
+    return firsts(end, "first", start <= end / 1e6)
 
 
 def _sessions(found: paging.Found) -> Found[SessionRecord]:
@@ -149,9 +186,8 @@ def _files(found: paging.Found) -> Found[FileRecord]:
 
 def _session_candidates(wanted: SessionFilter) -> list[ColumnElement[bool]]:
     """Conditions on the columns that have an index of their own, those that leave the fewest first."""
-    values = {name: _SESSION_VALUES[name] for name in ("session_uuid", "job_id")}
-    candidates = _values(wanted, values, _plain)
-    return candidates + _ranges(wanted, {"session_end_date": sessions.c.end_date})
+    candidates = _values(wanted, _SESSION_VALUES, _plain)
+    return candidates + _ranges(wanted, _SESSION_DATES)
 
 
 def _file_candidates(wanted: FileTransferFilter, owners: Sequence[str] | None) -> list[ColumnElement[bool]]:

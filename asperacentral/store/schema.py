@@ -71,8 +71,21 @@ sessions = Table(
         *("change", "status", "start_date", "end_date", "direction", "job_retry_count", "job_id", "id"),
         *("cookie", "private_key", "server_address", "client_address", "user"),
     ),
-    Index("sessions_job", "job_id"),
-    Index("sessions_end", "end_date"),
+    # The same by start, since the files of a session come after its start.
+    Index(
+        "sessions_start",
+        *("start_date", "end_date", "status", "direction", "job_retry_count", "job_id", "id"),
+        *("cookie", "private_key", "server_address", "client_address", "user"),
+    ),
+    # Criteria that may be met by few: these find them, and tell at once that they are many.
+    Index("sessions_attempt", "job_id", "job_retry_count", "id"),
+    Index("sessions_end", "end_date", "id"),
+    Index("sessions_status", "status", "id"),
+    Index("sessions_user", "user", "id"),
+    Index("sessions_cookie", "cookie", "id"),
+    Index("sessions_private_key", "private_key", "id"),
+    Index("sessions_server", "server_address", "id"),
+    Index("sessions_client", "client_address", "id"),
 )
 
 files = Table(

@@ -75,6 +75,7 @@ session_criteria: dict[str, st.SearchStrategy[Any]] = {
     "job_id": some(("j0", "j1", "j9")),
     "direction": st.none() | st.just("incoming"),
     "min_session_start_date": dates,
+    "min_session_end_date": dates,
     "max_session_end_date": dates,
     "user": some(WORDS),
 }
@@ -143,7 +144,13 @@ def test_every_way_of_finding_gives_what_the_filter_says(
     of_sessions = {name: value for name, value in criteria.items() if name in session_criteria}
     refill(reused, sessions, files)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("FEW", few), ("MATCHED", 5), ("COUNTED", 3)):
+        for name, value in (
+            ("FEW", few),
+            ("FEW_OWNERS", few),
+            ("MATCHED", 5),
+            ("COUNTED", 3),
+            ("COUNTED_DEARLY", 2),
+        ):
             patch.setattr(paging, name, value)
         read = reused.store
         assert all_pages(lambda after: reused.wait(read.files(wanted, after, EVER, limit))) == expected
@@ -186,6 +193,7 @@ def test_no_question_reads_or_sorts_the_whole_table_of_files(
     opened: Open, name: str, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(paging, "FEW", few)
+    monkeypatch.setattr(paging, "FEW_OWNERS", few)
     opened.write(
         sessions=tuple(
             SessionRecord(f"s{number}", 1.0, job_id="j", status="completed") for number in range(3)
