@@ -8,7 +8,7 @@ what is small on the wire and large in memory or time. DOCTYPE is refused, so th
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import cast
 from xml.etree.ElementTree import Element, ParseError, XMLParser
@@ -26,6 +26,9 @@ MAX_DEPTH = 64
 
 PIECE = 64 * 1024
 """Bytes of a message that are parsed in one step: about a millisecond."""
+
+ELEMENTS = 2_000
+"""Elements that are checked in one step: about a millisecond."""
 
 _ENCODINGS = {
     "utf-8": "utf-8",
@@ -62,6 +65,8 @@ def reading(data: bytes, charset: str = "") -> Generator[None, None, Received]:
     """As `read_envelope`, in steps: a long message takes many milliseconds."""
     text = decode(data, charset)
     _check_limits(text)
+    if len(text) > PIECE:
+        yield
     parser = XMLParser(encoding="utf-8")  # noqa: S314 - DOCTYPE is refused, sizes are limited
     encoded = text.encode("utf-8", "surrogatepass")
     try:
@@ -75,7 +80,7 @@ def reading(data: bytes, charset: str = "") -> Generator[None, None, Received]:
         raise _refused(f"the message is not well-formed XML at line {line}, column {column + 1}") from None
     if len(encoded) > PIECE:
         yield
-    _check_tree(root)
+    yield from _checking_tree(root)
     return Received(_body_of(root), text)
 
 
@@ -120,19 +125,23 @@ def _check_limits(text: str) -> None:
         raise _refused(f"the message declares more than {MAX_NAMESPACES} namespaces")
 
 
-def _check_tree(root: Element) -> None:
-    level: Iterable[Element] = (root,)
+def _checking_tree(root: Element) -> Generator[None, None, None]:
+    level: list[Element] = [root]
     depth = 0
     while level:
         depth += 1
         if depth > MAX_DEPTH:
             raise _refused(f"the message is nested more than {MAX_DEPTH} levels deep")
-        for element in level:
+        below: list[Element] = []
+        for number, element in enumerate(level, 1):
+            if number % ELEMENTS == 0:
+                yield
             if len(element.attrib) > MAX_ATTRIBUTES:
                 raise _refused(f"an element has more than {MAX_ATTRIBUTES} attributes")
             if element.get("href", "").startswith("#"):
                 raise _refused("references between elements (href) are not supported")
-        level = [child for element in level for child in element]
+            below.extend(element)
+        level = below
 
 
 def _body_of(root: Element) -> Element:

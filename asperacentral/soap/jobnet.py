@@ -15,7 +15,7 @@ from asperacentral.soap.spyne_names import ServiceBase
 class JobNET(ServiceBase):
     """The operations; each asks `central.api.CentralService`."""
 
-    @operation(None, messages.ListTypesResponse)
+    @operation(None, messages.ListTypesResponse, lasting=True)
     def ListTypes(ctx: Call) -> tuple[str, ...]:  # noqa: N802, N805
         """Job types Central can run."""
         return ctx.udc.list_types()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Generator
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -30,6 +31,9 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,30}")
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _SHOWN = 60
 
+STEP = 256
+"""Children of an element that are read in one step: a fraction of a millisecond."""
+
 
 class ContractProtocol(Soap11):
     """Reads body elements into models."""
@@ -42,29 +46,32 @@ class ContractProtocol(Soap11):
         ctx.in_body_doc = ctx.in_document
         ctx.method_request_string = ctx.in_document.tag
 
-    def deserialize(self, ctx: Any, message: Any) -> None:
-        """Read the body element into the operation's request model; SoapFault when it does not fit."""
+    def deserializing(self, ctx: Any) -> Generator[None, None, None]:
+        """Read the body element into the operation's request model, a long one in steps; SoapFault when it does not
+        fit."""
         model = ctx.descriptor.in_message
         if model.get_flat_type_info(model):
-            ctx.in_object = read_model(model, ctx.in_body_doc, local_name(ctx.in_body_doc.tag))
+            ctx.in_object = yield from read_model(model, ctx.in_body_doc, local_name(ctx.in_body_doc.tag))
         else:
             _log_skipped(local_name(ctx.in_body_doc.tag), [child.tag for child in ctx.in_body_doc])
             ctx.in_object = []
 
 
-def read_model(model: Any, element: Element, path: str) -> Any:
-    """Read `element` as `model`; `path` tells errors where. SoapFault names the element and the reason."""
+def read_model(model: Any, element: Element, path: str) -> Generator[None, None, Any]:
+    """Read `element` as `model`, in steps; `path` tells errors where. SoapFault names the element and the reason."""
     members = model.get_flat_type_info(model)
     found: dict[str, Any] = {}
     skipped: list[str] = []
-    for child in element:
+    for number, child in enumerate(element, 1):
+        if number % STEP == 0:
+            yield
         name = local_name(child.tag)
         name = model.aliases.get(name, name)
         kind = members.get(name)
         if kind is None:
             skipped.append(child.tag)
         elif child.get(_NIL) not in {"true", "1"}:
-            value = _read_member(kind, child, f"{path}/{name}")
+            value = yield from _read_member(kind, child, f"{path}/{name}")
             if kind.Attributes.max_occurs > 1:
                 found.setdefault(name, []).append(value)
             elif name in found:
@@ -84,9 +91,9 @@ def _log_skipped(path: str, tags: list[str]) -> None:
         log.info("%s: skipped %d unknown elements: %s", path, len(tags), names)
 
 
-def _read_member(kind: Any, element: Element, path: str) -> Any:
+def _read_member(kind: Any, element: Element, path: str) -> Generator[None, None, Any]:
     if issubclass(kind, ComplexModelBase):
-        return read_model(kind, element, path)
+        return (yield from read_model(kind, element, path))
     if len(element):
         raise SoapFault(CLIENT, f"{path} holds elements where text is expected")
     return _read_text(kind, element.text or "", path)

@@ -41,6 +41,9 @@ _ACCEPTED_TYPES = frozenset(
 MAX_QUESTION = 4096
 """Bytes of the longest message whose answer is kept for whoever sends the same again."""
 
+_EVER = 0
+"""The one version of what never changes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
@@ -135,7 +138,8 @@ class _Exchange(Exchange):
         action = (self.request.getHeader(b"soapaction") or b"").decode("latin-1")
         question = (self._endpoint.name, self._charset, action, data) if len(data) <= MAX_QUESTION else None
         version = self._dispatcher.version()
-        known = self._dispatcher.answers.get(question, version)
+        known = self._dispatcher.lasting_answers.get(question, _EVER)
+        known = known or self._dispatcher.answers.get(question, version)
         if known is not None:
             self._message, answer = known
             return succeed(answer)
@@ -152,8 +156,10 @@ class _Exchange(Exchange):
         return self._dispatcher.call(self._message, received.body, self._site.clock)
 
     def _keep(self, answer: bytes, question: Hashable, version: int) -> bytes:
-        """Remember an answer of the reliable query: asking it changes nothing."""
-        if namespace_of(self._message) == FASPSESSION_200911:
+        """Remember an answer that never changes, and one of the reliable query: asking it changes nothing."""
+        if self._dispatcher.lasting(self._message):
+            self._dispatcher.lasting_answers.put(question, _EVER, self._message, answer)
+        elif namespace_of(self._message) == FASPSESSION_200911:
             self._dispatcher.answers.put(question, version, self._message, answer)
         return answer
 

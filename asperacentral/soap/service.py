@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from xml.etree.ElementTree import Element
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -35,6 +35,12 @@ log = logging.getLogger(__name__)
 WRITER = "writer"
 """The key of an operation's compiled writer in its user-defined data."""
 
+LASTING = "lasting"
+"""The key there of whether its answer never changes."""
+
+LASTING_BYTES = 64 * 1024
+"""Bytes of kept answers that never change: they are small, and differ only in how they are asked for."""
+
 
 class Call(Protocol):
     """spyne's context, as far as operations use it."""
@@ -56,8 +62,11 @@ class Endpoint:
     service: Any = None
 
 
-def operation(request: type[Model] | None, response: type[Model] | None) -> Callable[[Any], Any]:
-    """Mark a method as the operation of its name: messages NameRequest and NameResponse, None when empty.
+def operation(
+    request: type[Model] | None, response: type[Model] | None, *, lasting: bool = False
+) -> Callable[[Any], Any]:
+    """Mark a method as the operation of its name: messages NameRequest and NameResponse, None when empty. `lasting`:
+    its answer is the same for as long as the daemon runs.
 
     The method takes the call, whose `udc` is the CentralService, and the request if there is one; it
     returns the domain value that `response` is written from, or a Future of it.
@@ -71,7 +80,7 @@ def operation(request: type[Model] | None, response: type[Model] | None) -> Call
             _body_style="bare",
             _in_message_name=f"{name}Request",
             _out_message_name=f"{name}Response",
-            _udd={WRITER: compile_message(f"{name}Response", response)},
+            _udd={WRITER: compile_message(f"{name}Response", response), LASTING: lasting},
         )(method)
 
     return declare
@@ -97,12 +106,16 @@ class Dispatcher:
     def __init__(self, central: CentralService, endpoints: Sequence[Endpoint]) -> None:
         self._central = central
         self.answers = AnswerCache()
+        self.lasting_answers = AnswerCache(LASTING_BYTES)
         self._owner = {each.name: each.namespace for each in endpoints if each.service}
         self._servers: dict[str, _Server] = {}
         for each in endpoints:
             if each.service:
                 server = _Server(_Service([each.service], each.namespace))
                 self._servers.update(dict.fromkeys(server.messages(), server))
+        self._lasting = frozenset(
+            message for message, server in self._servers.items() if server.lasting(message)
+        )
 
     def select(self, tag: str, endpoint: str, action: str) -> str:
         """The message that a body element of this tag stands for; SoapFault when there is none.
@@ -123,6 +136,10 @@ class Dispatcher:
         if not known:
             raise SoapFault(CLIENT, f"{name} is a message of several services; give its namespace")
         return known[0]
+
+    def lasting(self, message: str) -> bool:
+        """Whether the answer to a selected message is the same for as long as the daemon runs."""
+        return message in self._lasting
 
     def version(self) -> int:
         """The version of what can be asked for now: until it changes, the same question has the same answer."""
@@ -162,22 +179,29 @@ class _Server(ServerBase):
         """The request elements of the service, as qualified names."""
         return tuple(self.app.interface.service_method_map)
 
+    def lasting(self, message: str) -> bool:
+        """Whether the message's operation says that its answer never changes."""
+        (method,) = self.app.interface.service_method_map[message]
+        return bool(method.udd[LASTING])
+
     def answer(self, central: CentralService, body: Element, scheduler: Scheduler) -> Deferred[bytes]:
         """Run one message through dispatch, reading, the method and writing."""
         initial = MethodContext(self, MethodContext.SERVER)
         initial.in_document = body
         initial.udc = central
         (ctx,) = self.generate_contexts(initial)
-        self.app.in_protocol.deserialize(ctx, message=self.app.in_protocol.REQUEST)
-        self.get_out_object(ctx)
-        (called,) = ctx.out_object
+
+        def call(_: None) -> Deferred[Any]:
+            self.get_out_object(ctx)
+            (called,) = ctx.out_object
+            return cast("Deferred[Any]", called)
 
         def write(result: Any) -> Deferred[bytes]:
             written = in_slices(ctx.descriptor.udd[WRITER].steps(result), scheduler)
             return written.addCallback(partial(envelope, namespace_of(body.tag)))
 
-        answer: Deferred[bytes] = called.addCallback(write)
-        return answer
+        read: Deferred[None] = in_slices(self.app.in_protocol.deserializing(ctx), scheduler)
+        return read.addCallback(call).addCallback(write)
 
 
 def _settled(result: Any) -> Any:

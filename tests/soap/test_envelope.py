@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asperacentral.soap.envelope import (
+    ELEMENTS,
     MAX_ATTRIBUTES,
     MAX_DEPTH,
     MAX_NAMESPACES,
@@ -135,5 +136,5 @@ def test_a_header_that_must_be_understood_by_us_is_not(actor: str) -> None:
 def test_a_long_message_is_read_in_steps_and_a_short_one_in_one() -> None:
     short, long = (enveloped(body).encode() for body in ("<x/>", f"<x>{'<y>text</y>' * 15_000}</x>"))
     assert list(reading(short)) == []
-    assert len(list(reading(long))) == len(long) // PIECE + 1
+    assert len(list(reading(long))) >= len(long) // PIECE + 15_000 // ELEMENTS
     assert len(read_envelope(long).body) == 15_000
