@@ -133,10 +133,11 @@ def _row(
     """Transfers in all ways, in turns, until the kills are used up."""
     account = Account()
     level, plane = rules
-    ways = itertools.cycle(itertools.product(fars, MODES))
+    ways = list(itertools.product(fars, MODES))
+    chance.shuffle(ways)
     label = f"{source.path.name} level {level} {plane}"
     while account.killed < args.kills and not account.problems:
-        far, mode = next(ways)
+        far, mode = ways[account.transfers % len(ways)]
         left = min(args.kills - account.killed, max(5, args.kills // 8))
         share = chance.choice((0.0, 0.5))  # what is sent again is measured where nothing was damaged
         how = Rules(level, mode, plane, tuple(args.ends), share)
