@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from asperacentral.openascp.exchange.checkpoint import BLOCK
@@ -16,16 +17,37 @@ from asperacentral.openascp.exchange.checkpoint import BLOCK
 _Harm = Callable[[Path, random.Random], None]
 
 
-def something(
-    level: int, partial: Path, checkpoint: Path, complete: Sequence[Path], chance: random.Random
-) -> Path | None:
-    """Harm one of these files as far as `level` is to find it; which one, None when none is there."""
-    wanted = [(checkpoint, harm) for harm in _CHECKPOINT]
-    for at, harms in enumerate(_PARTIAL[:level]):
-        wanted += [(partial, harm) for harm in harms]
-        if complete:
-            wanted += [(chance.choice(complete), harm) for harm in _COMPLETE[at]]
-    there = [(path, harm) for path, harm in wanted if path.exists() and path.stat().st_size]
+@dataclass(frozen=True)
+class Files:
+    """What is at a destination between two sessions: a large file's, and files that are complete."""
+
+    partial: Path
+    checkpoint: Path
+    complete: Sequence[Path]
+
+
+def anything(level: int, files: Files, chance: random.Random) -> Path | None:
+    """Harm one of the files as far as `level` is to find it; which one, None when there is nothing to harm."""
+    if chance.random() < 0.5 and (harmed := hardest(level, files, chance)) is not None:
+        return harmed
+    lower = [each for below in range(1, level) for each in _ways(below, files, chance)]
+    return _one(lower + [(files.checkpoint, harm) for harm in _CHECKPOINT], chance)
+
+
+def hardest(level: int, files: Files, chance: random.Random) -> Path | None:
+    """Harm a file in a way that no lower level would find."""
+    return _one(_ways(level, files, chance), chance)
+
+
+def _ways(level: int, files: Files, chance: random.Random) -> list[tuple[Path, _Harm]]:
+    ways = [(files.partial, harm) for harm in _PARTIAL[level - 1]]
+    if files.complete:
+        ways += [(chance.choice(files.complete), harm) for harm in _COMPLETE[level - 1]]
+    return ways
+
+
+def _one(ways: Sequence[tuple[Path, _Harm]], chance: random.Random) -> Path | None:
+    there = [(path, harm) for path, harm in ways if path.exists() and path.stat().st_size]
     if not there:
         return None
     path, harm = chance.choice(there)

@@ -120,6 +120,7 @@ class Rules:
     plane: str = HALVES
     ends: tuple[str, ...] = ENDS
     damage_share: float = 0.25
+    damage: Callable[[int, damage.Files, random.Random], Path | None] = damage.anything
     quiet_share: float = 0.7
     """How often the next session begins when nobody writes any more, so that what is there can be measured."""
     signs: tuple[str, ...] = ("", "SESSION", "START", "START")
@@ -258,7 +259,8 @@ class Transfer:
         if not (self._rules.level and self._rules.plane == HALVES and self._is_quiet()):
             return
         complete = [] if self._source.is_large else [self._target / name for name in self._whole]
-        harmed = damage.something(self._rules.level, self._partial, self._checkpoint, complete, self._chance)
+        files = damage.Files(self._partial, self._checkpoint, complete)
+        harmed = self._rules.damage(self._rules.level, files, self._chance)
         if harmed is None:
             return
         self._account.damaged += 1

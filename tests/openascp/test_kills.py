@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.damage import hardest
 from bench.killing import CLIENT, HELD, SERVER, Account, Far, Rules, Source, Transfer, by_node, by_sshd
 from bench.kills import broken_promises, make_small_files
 from tests.openascp import sshd as openssh
@@ -82,5 +83,5 @@ def test_small_files_that_are_there_are_not_sent_again(
 def test_damage_that_a_level_is_to_find_costs_time_but_never_a_byte(
     tmp_path: Path, level: int, name: str
 ) -> None:
-    rules = Rules(level, "send", damage_share=1, signs=(HELD,), moments=(0, 0.2))
+    rules = Rules(level, "send", damage_share=1, damage=hardest, signs=(HELD,), moments=(0, 0.2))
     assert killed_once(name, "large", rules, tmp_path).damaged == 1
