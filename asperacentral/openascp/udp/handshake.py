@@ -66,7 +66,7 @@ class Caller:
         self._sizes = [each for each in self._sizes if each < size] or [SMALLEST]
 
     def hellos(self, now: float) -> list[bytes]:
-        """The hellos that are due, largest last."""
+        """The hellos that are due, largest first: when its answer comes, no other needs to be waited for."""
         if self.size or now < self._next_time:
             return []
         self._next_time = now + self._interval
@@ -74,7 +74,7 @@ class Caller:
         for size in self._sizes:
             self._sent_at.setdefault(size, now)
         version = VERSION.to_bytes(2, "big")
-        return [self._outbox.seal(Kind.HELLO, size, version, size) for size in self._sizes]
+        return [self._outbox.seal(Kind.HELLO, size, version, size) for size in reversed(self._sizes)]
 
     def take_in(self, datagram: bytes | memoryview, now: float) -> None:
         """A datagram arrived."""
@@ -97,12 +97,16 @@ class Caller:
         """Whether the largest datagram was answered, or was waited for long enough."""
         if self._answered_at is None:
             return False
-        return self.size >= self._sizes[-1] or now >= self._answered_at + _GRACE
+        return self.size >= self._sizes[-1] or now >= self._answered_at + self._grace
 
     def wait(self, now: float) -> float:
         """Seconds until there is something to do, if nothing arrives before."""
-        until = self._next_time if self._answered_at is None else self._answered_at + _GRACE
+        until = self._next_time if self._answered_at is None else self._answered_at + self._grace
         return max(0.0, until - now)
+
+    @property
+    def _grace(self) -> float:
+        return _GRACE + (self.rtt or 0.0) / 4
 
     def confirm(self) -> list[bytes]:
         """Say that the answer came; to be repeated until something else of the answerer arrives."""

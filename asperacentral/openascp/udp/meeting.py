@@ -67,7 +67,6 @@ def call(
                 opened.send(hello)
             except TooLargeError:
                 caller.refused(len(hello))
-                break
         opened.wait(min(caller.wait(time.monotonic()), _LOOK_SECONDS))
         for datagram in opened.receive():
             caller.take_in(datagram, time.monotonic())
