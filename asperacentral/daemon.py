@@ -7,7 +7,6 @@ after it has gone to the background: the reactor is imported here and nowhere be
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.error import CannotListenError, ReactorNotRunning
 
-from asperacentral import __version__, daemonize, logs
+from asperacentral import __version__, daemonize, interpreter, logs
 from asperacentral.central.model import Event, Subscription
 from asperacentral.central.recording import Recording
 from asperacentral.central.service import Central
@@ -48,9 +47,6 @@ log = logging.getLogger(__name__)
 
 PURGE_INTERVAL = 600.0
 """Seconds between looks for sessions older than persistent_store_max_age."""
-
-GARBAGE = (10_000, 20, 20)
-"""New objects before the interpreter looks for garbage among them; looks before it goes back further."""
 
 STOP_TIMEOUT = 5.0
 """Seconds that notifications under way may take at the end."""
@@ -244,7 +240,7 @@ def run_daemon(settings: Settings, *, ready: Callable[[str], None], recorder: Re
     outcome: list[StartError] = []
 
     def started(_: object) -> None:
-        _collect_less()
+        interpreter.settle()
         daemonize.sd_notify("READY=1")
         ready(f"listening on {settings.address}:{daemon.soap_port}")
 
@@ -304,14 +300,6 @@ def _recording(settings: Settings) -> Recording:
         ignore_skipped_files=settings.ignore_skipped_files,
         ignore_no_transfer_files=settings.ignore_no_transfer_files,
     )
-
-
-def _collect_less() -> None:
-    """What is here at the start stays: looking for garbage among it, as often as the interpreter does by itself, would
-    hold up the loop time and again."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GARBAGE)
 
 
 def _stop(reactor: Any) -> None:

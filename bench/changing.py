@@ -2,8 +2,9 @@
 
 `python -m bench.changing COUNT STALLS` starts COUNT sessions in the daemon's rules, with its store, in this process
 and serves them on a free port, which it prints. No transfer processes run: the STATS message that each would send in
-a second is handed to the runner, evenly over the second. The longest time that the loop was held up since the file
-STALLS was last removed is written into it, in milliseconds.
+a second is handed to the runner, evenly over the second. Two numbers are written into the file STALLS, the longest
+since it was last removed, in milliseconds: the time by which the loop was late, and the processor time of one of its
+turns.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 from twisted.internet import reactor as installed_reactor
 from twisted.internet.task import LoopingCall
 
+from asperacentral import interpreter
 from asperacentral.central.service import Central
 from asperacentral.fasp.management import Message, MessageType
 from asperacentral.soap.site import soap_face
@@ -60,21 +62,36 @@ class Changes:
 
 
 class Watch:
-    """The longest time that the loop came too late."""
+    """The longest time that the loop came too late, and the most that it worked in one turn.
+
+    What else runs on the machine makes the loop late, but does not add to the processor time of its thread.
+    """
 
     def __init__(self, told: Path) -> None:
         self._told = told
         self._last = time.monotonic()
-        self._longest = 0.0
+        self._late = self._worked = 0.0
+        self._before = time.thread_time()
+        self._turn = reactor.runUntilCurrent
+        reactor.runUntilCurrent = self._begin_turn
+
+    def _begin_turn(self) -> None:
+        """Called by the loop at the beginning of each turn."""
+        now = time.thread_time()
+        self._worked = max(self._worked, now - self._before)
+        self._before = now
+        self._turn()
 
     def look(self) -> None:
         now = time.monotonic()
         late, self._last = now - self._last - TICK, now
         if not self._told.exists():
-            self._longest = 0.0
-        if late >= self._longest:
-            self._longest = late
-            self._told.write_text(str(1000 * late))
+            self._late = self._worked = 0.0
+        self._late = max(self._late, late)
+        # Never seen half written.
+        partial = self._told.with_suffix(".new")
+        partial.write_text(f"{1000 * self._late} {1000 * self._worked}")
+        partial.replace(self._told)
 
 
 def main(count: int, stalls: Path) -> None:
@@ -93,6 +110,7 @@ def main(count: int, stalls: Path) -> None:
             changes, watch = Changes(central), Watch(stalls)
             LoopingCall(changes.tell).start(TICK)
             LoopingCall(watch.look).start(TICK)
+            interpreter.settle()
             site = make_site([soap_face(central)], reactor=reactor)
             print(reactor.listenTCP(0, site, interface="127.0.0.1").getHost().port, flush=True)
 
