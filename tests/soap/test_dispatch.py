@@ -96,3 +96,19 @@ def test_an_unknown_message_is_the_client_s_fault(server: Server, inner: str) ->
     got = server.soap(inner)
     assert (got.status, fault(got.body)) == (500, ("Client", fault(got.body)[1]))
     assert fault(got.body)[1].startswith("unknown message ")
+
+
+def test_what_never_changes_is_asked_once_of_the_rules(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, ...]] = []
+    answer = server.central.list_types
+
+    def list_types() -> tuple[str, ...]:
+        asked.append(answer())
+        return asked[-1]
+
+    monkeypatch.setattr(server.central, "list_types", list_types)
+    answers = {server.soap(LIST_TYPES).body for _ in range(3)}
+    assert (len(answers), len(asked)) == (1, 1)
+    assert assert_valid(answers.pop()).tag.endswith("}ListTypesResponse")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from xml.etree.ElementTree import fromstring
 
 import pytest
 
 from asperacentral.central.model import Endpoint
 from asperacentral.central.query import FileTransferFilter, SessionFilter
+from asperacentral.soap.models.faspsession200911 import SessionFilterRequest
+from asperacentral.soap.protocol import STEP, read_model
 from tests.soap.conftest import Server
 from tests.soap.contract import NAMESPACES, assert_valid, fault
 from tests.soap.memory_central import JOB, NOW, SESSION
@@ -252,3 +255,17 @@ def test_a_strict_site_refuses_what_a_lenient_one_would_skip(serve: Serve, inner
     code, text = fault(got.body)
     assert (got.status, code) == (500, "Client")
     assert reason in text
+
+
+def test_a_long_filter_is_read_in_steps() -> None:
+    document = fromstring(f"<Request><SessionFilter>{'<User>u</User>' * 5_000}</SessionFilter></Request>")
+    steps = read_model(SessionFilterRequest, document, "Request")
+    count = 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            assert end.value.SessionFilter.User == ["u"] * 5_000
+            break
+        count += 1
+    assert count == 5_000 // STEP
