@@ -22,6 +22,7 @@ def terms(options: Options) -> Terms:
     return Terms(
         destination=options.destination,
         several=options.several or bool(options.placed) or len(options.sources) > 1,
+        persistent=options.keepalive,
         create_path=options.create_path,
         overwrite=options.overwrite,
         resume_level=options.resume_level,
@@ -51,9 +52,10 @@ def cipher(options: Options) -> str:
 
 def arguments(options: Options) -> list[Argument]:
     """The sources, and where they go."""
+    first, end = options.byte_range
     names = options.placed or [own_name(source) for source in options.sources]
     return [
-        Argument(index, source, name, options.destination)
+        Argument(index, source, name, options.destination, first, end)
         for index, (source, name) in enumerate(zip(options.sources, names, strict=True))
     ]
 

@@ -9,9 +9,7 @@ from asperacentral.openascp.options import Options
 Asked = Callable[[Options], bool]
 
 NOT_BY_EXCHANGE: tuple[tuple[str, Asked], ...] = (
-    ("--keepalive", lambda options: options.keepalive),
     ("-C", lambda options: options.part != (1, 1)),
-    ("-@", lambda options: options.byte_range != (0, 0)),
     ("--delete-before-transfer", lambda options: options.delete_before),
     ("-w", lambda options: bool(options.measure)),
     ("--file-crypt", lambda options: bool(options.file_crypt)),

@@ -88,6 +88,11 @@ class Managers:
         ]
         self._links = [link for _, link in self._needed]
 
+    @property
+    def connected(self) -> bool:
+        """Whether any manager listens now."""
+        return any(link.connected for link in self._links)
+
     async def dial(self) -> None:
         """Connect to all. ManagerUnreachableError when one that is needed does not answer; others are left out."""
         for (host, port), link in self._needed:

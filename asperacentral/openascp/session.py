@@ -22,14 +22,16 @@ from asperacentral.fasp.management import Message, MessageType
 from asperacentral.openascp import bargain, farside, network, sftp_plane, states
 from asperacentral.openascp.connection import Login, connect
 from asperacentral.openascp.console import Console
+from asperacentral.openascp.exchange.arguments import ArgumentCounts
 from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.half import Half
-from asperacentral.openascp.exchange.messages import VERSION, Broken, Hello, Rates, Welcome
+from asperacentral.openascp.exchange.messages import VERSION, Argument, Broken, Hello, Rates, Welcome
 from asperacentral.openascp.exchange.planes import Planes
 from asperacentral.openascp.exchange.receiving import ReceivingHalf
 from asperacentral.openascp.exchange.sending import SendingHalf
 from asperacentral.openascp.exchange_limits import not_by_exchange
 from asperacentral.openascp.failures import Failure, SessionFailure, shown, verdict
+from asperacentral.openascp.feeding import Feed, source_state
 from asperacentral.openascp.hostkeys import HostKeyCheck
 from asperacentral.openascp.managers import Managers, announced
 from asperacentral.openascp.measuring import Measurement
@@ -78,6 +80,7 @@ class Session:
         self._delay = 0
         self._cancelled = asyncio.Event()
         self._conversation: Conversation | None = None
+        self._feed = Feed(options.destination, self.cancel)
         self._link = Managers(
             options.managers,
             () if options.no_port_files else announced(os.environ),
@@ -206,7 +209,7 @@ class Session:
 
     async def _exchange(self, connection: asyncssh.SSHClientConnection, conversation: Conversation) -> None:
         options, secrets = self._options, self._secrets
-        if not options.sources:
+        if not options.sources and not options.keepalive:
             raise SessionFailure(FaspCode.NOTHING)
         terms = bargain.terms(options)
         hello = Hello(
@@ -240,8 +243,13 @@ class Session:
                     )
                 else:
                     half = ReceivingHalf(conversation, self, files, terms, planes.receive)
-                half.lead(bargain.arguments(options))
+                if options.keepalive:
+                    self._feed.attach(half)
+                else:
+                    half.lead(bargain.arguments(options))
                 await half.run()
+            if self._state is State.SCANNING:  # there was nothing to scan
+                self._advance(Step.PLANNED)
         finally:
             await planes.close()
 
@@ -318,6 +326,10 @@ class Session:
         """See HalfObserver."""
         self._log.started(file, size, kept)
         self._link.tell(messages.start(self._identity, self._counters.started(file, size, kept)))
+
+    def argument_ended(self, argument: Argument, counts: ArgumentCounts) -> None:
+        """See HalfObserver."""
+        self._link.tell(messages.argstop(self._identity, source_state(argument, counts)))
 
     def rates_asked(self, rates: Rates) -> None:
         """See HalfObserver: what the far side has put in force."""
@@ -410,6 +422,8 @@ class Session:
                 self.cancel()
             case MessageType.RATE:
                 self._change_rates(message)
+            case MessageType.START | MessageType.STOP | MessageType.DONE if self._options.keepalive:
+                self._feed.obey(message)
             case _:
                 log.debug("the manager's %s has no effect", message.type)
 
@@ -440,6 +454,8 @@ class Session:
         while True:
             await asyncio.sleep(STATS_SECONDS)
             self._measure()
+            if not self._link.connected and self._options.manager_port_file is None:
+                self._feed.close()  # nobody is left who could give more sources
             progress = self._progress()
             self._console.progress(progress, self._totals)
             if self._state not in states.ANNOUNCED:

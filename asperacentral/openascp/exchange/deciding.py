@@ -45,6 +45,7 @@ class Decider:
         self._terms = terms
         self._finisher = finisher
         self._arguments: dict[int, tuple[bytes, bytes]] = {}  # source and place
+        self._refused: dict[int, Failure] = {}
         self._fresh: set[bytes] = set()  # folders made by this session: nothing is in them
         self._taken: dict[bytes, str] | None = {} if terms.several else None
 
@@ -54,6 +55,8 @@ class Decider:
         SessionFailure when it cannot take them.
         """
         terms = self._terms
+        if terms.persistent:  # each source has a destination of its own, by that very name
+            return False
         try:
             place = self._files.named(terms.destination)
             there = self._attributes(place)
@@ -74,16 +77,22 @@ class Decider:
         return into
 
     def begin(self, argument: Argument, into: bool) -> None:
-        """An argument's entries will come. Failure when its name cannot be used."""
+        """An argument's entries will come. OSError, Failure when it cannot go where it is to."""
         place = self._files.named(argument.destination)
         if into and argument.name:
             place = joined(place, self._safe(argument.name))
-            if b"/" in argument.name:
-                self._files.make_folders(posixpath.dirname(place))
-        self._arguments[argument.index] = argument.source, place
+        if b"/" in argument.name or (self._terms.persistent and self._terms.create_path):
+            self._files.make_folders(posixpath.dirname(place))
+        self._arguments[argument.index] = _named(argument), place
+
+    def refuse(self, argument: Argument, failure: Failure) -> None:
+        """An argument cannot go where it is to: all its entries fail."""
+        self._refused[argument.index] = failure
 
     def place(self, entry: Entry) -> bytes:
         """Where an entry is to be. Failure BAD_PATH, also for one of an argument that was not announced."""
+        if (refused := self._refused.get(entry.argument)) is not None:
+            raise refused
         argument = self._arguments.get(entry.argument)
         if argument is None:
             raise Failure(FaspCode.BAD_PATH, "an entry of no argument")
@@ -139,7 +148,7 @@ class Decider:
         terms = self._terms
         identity = None
         if terms.resume_level and entry.size > BLOCK:
-            source = joined(self._arguments[entry.argument][0], entry.path)
+            source = joined(self._arguments[entry.argument][0], entry.path)  # with its range, if it is one
             identity = Identity(entry.size, entry.modified, source, 0)
         return Target(
             entry,
@@ -194,3 +203,9 @@ class Decider:
             return names.checked(name)
         except names.BadPathError as error:
             raise Failure(FaspCode.BAD_PATH, str(error.strerror)) from error
+
+
+def _named(argument: Argument) -> bytes:
+    """The source of an argument, and which part of it is meant."""
+    part = b"" if not argument.start and not argument.end else b"@%d:%d" % (argument.start, argument.end)
+    return argument.source + part

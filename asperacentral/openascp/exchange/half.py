@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.dataplane import Observer
+from asperacentral.openascp.exchange.arguments import ArgumentCounts, ArgumentTally
 from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.messages import (
     Argument,
@@ -39,6 +40,10 @@ class HalfObserver(Observer, Protocol):
         """As `started`, where `kept` bytes of the file are at the destination already."""
         ...
 
+    def argument_ended(self, argument: Argument, counts: ArgumentCounts) -> None:
+        """A source is done with."""
+        ...
+
     def rates_asked(self, rates: Rates) -> None:
         """The other half wants, or has, these rates."""
         ...
@@ -59,6 +64,8 @@ class Half:
         self.observer = observer
         self.arguments: dict[int, Argument] = {}
         self.argument_count: int | None = None
+        self.tally = ArgumentTally()
+        self._arguments_over = 0
         self._finished = False
         self._peer_finished = asyncio.Event()
         self._over = asyncio.Event()
@@ -112,10 +119,33 @@ class Half:
         """Move these, and nothing else: for the client's half, before it runs."""
         self.leads = True
         for argument in arguments:
-            self.conversation.send(argument)
-            self.add(argument)
-        self.conversation.send(NoMoreArguments(len(arguments)))
-        self.no_more(len(arguments))
+            self.lead_on(argument)
+        self.lead_no_more(len(arguments))
+
+    def lead_on(self, argument: Argument) -> None:
+        """Move this as well: for the client's half."""
+        self.conversation.send(argument)
+        self.add(argument)
+
+    def lead_no_more(self, count: int) -> None:
+        """There will be no more: for the client's half."""
+        self.conversation.send(NoMoreArguments(count))
+        self.no_more(count)
+
+    @property
+    def idle(self) -> bool:
+        """Whether all sources so far are done with."""
+        return self._arguments_over == len(self.arguments)
+
+    def withdraw(self, source: bytes) -> None:
+        """Give up the sources of this name, and files of this path, that are not done with."""
+        raise NotImplementedError
+
+    def tell_ended_arguments(self) -> None:
+        """Tell of sources that are done with."""
+        for index, counts in self.tally.over():
+            self._arguments_over += 1
+            self.observer.argument_ended(self.arguments[index], counts)
 
     def add(self, argument: Argument) -> None:
         """There is one more source."""

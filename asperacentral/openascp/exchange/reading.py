@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.confined import Files
 from asperacentral.openascp.exchange.messages import Entry, Need, Verdict
+from asperacentral.openascp.exchange.scanning import Found
 from asperacentral.openascp.exchange.terms import Terms
 from asperacentral.openascp.failures import Failure, from_os_error
 from asperacentral.openascp.files.attributes import restore_access_time
@@ -31,12 +32,16 @@ _SHORTER = "the source became shorter while it was read"
 class _Source:
     """One file that is being read."""
 
-    entry: Entry
-    place: bytes
+    found: Found
     descriptor: int = -1
     void: bool = False
     checksum: Checksum | None = None
     extents: deque[tuple[int, int]] = field(default_factory=deque)
+
+    @property
+    def entry(self) -> Entry:
+        """As it was announced."""
+        return self.found.entry
 
 
 class StreamReader:
@@ -55,10 +60,10 @@ class StreamReader:
 
     # Called by the half.
 
-    def feed(self, entry: Entry, place: bytes, need: Need) -> None:
+    def feed(self, found: Found, need: Need) -> None:
         """More of the stream: these extents of this file."""
         with self._changed:
-            source = self._sources.setdefault(need.id, _Source(entry, place))
+            source = self._sources.setdefault(need.id, _Source(found))
             self._needs.append((source, need))
             self._changed.notify()
 
@@ -123,7 +128,7 @@ class StreamReader:
         if source.descriptor >= 0 or source.void:
             return
         try:
-            source.descriptor = self._files.open_file(source.place, os.O_RDONLY)
+            source.descriptor = self._files.open_file(source.found.place, os.O_RDONLY)
             self._check(source)
             if self._checksum != "none":
                 source.checksum = Checksum(self._checksum)
@@ -135,9 +140,10 @@ class StreamReader:
     def _fetch(self, source: _Source, offset: int, size: int) -> bytes:
         if not source.void:
             try:
-                data = os.pread(source.descriptor, size, offset)
+                start = source.found.start + offset
+                data = os.pread(source.descriptor, size, start)
                 if len(data) < size:
-                    data += self._rest(source.descriptor, offset + len(data), size - len(data))
+                    data += self._rest(source.descriptor, start + len(data), size - len(data))
                 if source.checksum is not None and source.checksum.size == offset:
                     source.checksum.update(data)
                 return data
@@ -185,7 +191,8 @@ class StreamReader:
         if checksum is None:
             return b""
         while checksum.size < source.entry.size:
-            data = os.pread(source.descriptor, _READ, checksum.size)
+            left = source.entry.size - checksum.size
+            data = os.pread(source.descriptor, min(_READ, left), source.found.start + checksum.size)
             if not data:
                 raise Failure(FaspCode.DISK_READ, _SHORTER)
             checksum.update(data)
@@ -194,7 +201,7 @@ class StreamReader:
     @staticmethod
     def _check(source: _Source) -> None:
         found = os.fstat(source.descriptor)
-        if (found.st_size, found.st_mtime_ns) != (source.entry.size, source.entry.modified):
+        if (found.st_size, found.st_mtime_ns) != (source.found.whole, source.entry.modified):
             raise Failure(FaspCode.DISK_READ, _CHANGED)
 
     def _withdraw(self, source: _Source, failure: Failure) -> None:

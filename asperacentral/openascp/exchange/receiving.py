@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from asperacentral.fasp.errors import FaspCode, known
-from asperacentral.openascp import overwrite
 from asperacentral.openascp.confined import Files
 from asperacentral.openascp.exchange.channel import ChannelSink
 from asperacentral.openascp.exchange.checkpoint import span
@@ -36,6 +35,7 @@ from asperacentral.openascp.exchange.messages import (
     Settled,
     Settlements,
     Troubles,
+    Verdict,
     Verdicts,
     Written,
 )
@@ -44,6 +44,7 @@ from asperacentral.openascp.exchange.scanning import shown_path
 from asperacentral.openascp.exchange.sending import MOST_UNSETTLED
 from asperacentral.openascp.exchange.target import Target
 from asperacentral.openascp.exchange.terms import Terms
+from asperacentral.openascp.exchange.wanting import Wanted, differing, ranges_of, samples
 from asperacentral.openascp.exchange.writing import StreamWriter
 from asperacentral.openascp.failures import Failure, SessionFailure, from_os_error
 from asperacentral.openascp.plan import PlannedFile, PlannedFolder
@@ -60,7 +61,6 @@ MOST_WANTED = 4096
 BATCH = 256
 MOST_RANGES = 1024
 """Blocks that are asked for at once."""
-SAMPLES = 16
 _TICK_SECONDS = 0.05
 _COMPARISONS = 4
 _ANSWER_SECONDS = 3600.0
@@ -69,29 +69,6 @@ _UNASKED = "bytes of the stream that nobody asked for"
 
 Plane = Callable[[StreamSink], Coroutine[Any, Any, None]]
 """Receives the stream to its end, if it does not come with the conversation."""
-
-
-class _Wanted:
-    """A file whose extents are still to be laid out, in part or as a whole."""
-
-    __slots__ = ("begun", "missing", "target")
-
-    def __init__(self, target: Target) -> None:
-        self.target = target
-        self.missing = deque(target.missing)
-        self.begun = False
-
-    def slice(self, size: int) -> tuple[tuple[int, int], ...]:
-        """The next extents, `size` bytes at most."""
-        taken = []
-        while self.missing and size > 0:
-            offset, length = self.missing.popleft()
-            part = min(length, size)
-            taken.append((offset, part))
-            size -= part
-            if part < length:
-                self.missing.appendleft((offset + part, length - part))
-        return tuple(taken)
 
 
 class _Asked:
@@ -132,6 +109,7 @@ class ReceivingHalf(Half):
         self._finisher = Finisher(files, terms)
         self._decider = Decider(files, terms, self._finisher)
         self._level = terms.resume_level
+        self._persistent = terms.persistent
         self._threads = ThreadPoolExecutor(1 + _COMPARISONS, thread_name_prefix="decide")
         self._writer = StreamWriter(files, self._woken, self._finisher)
         self._channel = ChannelSink(self._writer, conversation)
@@ -143,8 +121,10 @@ class ReceivingHalf(Half):
         self._files_open: dict[int, PlannedFile] = {}  # not settled yet
         self._unsettled = 0
         self._scanned = -1
-        self._wanted: deque[_Wanted] = deque()
-        self._laid = 0  # files laid out and not settled
+        self._wanted: deque[Wanted] = deque()
+        self._lying: set[int] = set()  # files laid out and not settled
+        self._void: dict[int, Verdict] = {}  # files that will not come and are not laid out yet
+        self._withdrawn: set[int] = set()
         self._end = 0
         self._received = 0
         self._written = 0
@@ -154,6 +134,7 @@ class ReceivingHalf(Half):
         self._comparisons: set[asyncio.Task[None]] = set()
         self._settlements: list[Settled] = []
         self._checksums: dict[int, str] = {}
+        self._argument_of: dict[int, int] = {}  # of entries that are not settled
         self._folders: list[Entry] = []
         self._winding_up = False
 
@@ -186,23 +167,28 @@ class ReceivingHalf(Half):
                     self._announced(entry)
             case Verdicts(verdicts):
                 for verdict in verdicts:
-                    self._writer.judge(verdict)
-                    if verdict.checksum:
-                        self._checksums[verdict.id] = verdict.checksum.decode("ascii", "replace")
-                    if verdict.code:
-                        self._want_no_more(verdict.id)
+                    self._judged(verdict)
             case Digests(id, digests):
                 answer = self._answers.pop(id, None)
                 if answer is not None and not answer.done():
                     answer.set_result(digests)
             case Troubles(troubles):
                 for trouble in troubles:
+                    self.tally.lost(trouble.argument)
                     reason = " ".join(trouble.reason.split())
                     self.observer.not_taken(trouble.path, Failure(known(trouble.code), reason))
             case Scanned():
                 self._hear_scanned(message)
             case _:
                 super().hear(message)
+
+    def withdraw(self, source: bytes) -> None:
+        """See Half."""
+        self._withdrawn |= {index for index, each in self.arguments.items() if each.source == source}
+        code = FaspCode.USER_CANCEL
+        for id, file in list(self._files_open.items()):
+            if file.argument in self._withdrawn or file.source == source:
+                self._judged(Verdict(id, int(code), code.meaning))
 
     def take(self, offset: int, data: bytes) -> None:
         """See conversation.Listener. On the channel the stream comes in order."""
@@ -225,10 +211,13 @@ class ReceivingHalf(Half):
             raise SessionFailure(FaspCode.FASP_PROTO, "more entries than anybody can take")
         self._next_id += 1
         self._unsettled += 1
+        self.tally.begun(entry.argument, entry.size)
         self._entries.put_nowait(entry)
 
     def _hear_scanned(self, scanned: Scanned) -> None:
         self._scanned = scanned.argument
+        self.tally.scanned(scanned.argument)
+        self.tell_ended_arguments()
         self.observer.scanned(
             ScanCounts(
                 scanned.arguments,
@@ -260,16 +249,15 @@ class ReceivingHalf(Half):
             self._lay_out()
             self._flush()
 
-    def _begin_argument(self, argument: Argument) -> None:
-        try:
-            self._decider.begin(argument, bool(self._into))
-        except (OSError, Failure) as error:
-            failure = error if isinstance(error, Failure) else from_os_error(error, FaspCode.DISK_WRITE)
-            raise SessionFailure(failure.code, str(failure)) from error
-
     def _decide(self, new: list[Argument], batch: list[Entry]) -> list[Outcome]:
         for argument in new:
-            self._begin_argument(argument)
+            try:
+                self._decider.begin(argument, bool(self._into))
+            except (OSError, Failure) as error:
+                failure = error if isinstance(error, Failure) else from_os_error(error, FaspCode.DISK_WRITE)
+                if not self._persistent:
+                    raise SessionFailure(failure.code, str(failure)) from error
+                self._decider.refuse(argument, failure)
         return [self._decider.decide(entry) for entry in batch]
 
     def _decided(self, entry: Entry, outcome: Outcome) -> None:
@@ -278,11 +266,14 @@ class ReceivingHalf(Half):
         place = outcome.place if isinstance(outcome, Target) else b""
         if entry.kind == FILE:
             self._files_open[entry.id] = PlannedFile(shown, place, entry.size, entry.id, entry.argument)
+        self._argument_of[entry.id] = entry.argument
+        if entry.kind == FILE and entry.argument in self._withdrawn:
+            self._void.setdefault(entry.id, Verdict(entry.id, int(FaspCode.USER_CANCEL), "given up"))
         if isinstance(outcome, Target):
             if outcome.leftover is not None and self._level > 1:
                 self._begin(self._verify(outcome))
             else:
-                self._wanted.append(_Wanted(outcome))
+                self._wanted.append(Wanted(outcome))
         elif isinstance(outcome, Comparison):
             self._begin(self._compare(outcome))
         elif isinstance(outcome, Failure):
@@ -306,7 +297,7 @@ class ReceivingHalf(Half):
     async def _compare(self, comparison: Comparison) -> None:
         """Ask for digests of the source and take those of what is here; equal files are skipped."""
         target = comparison.target
-        ranges = _ranges(comparison)
+        ranges = ranges_of(comparison)
         async with self._comparing:
             theirs = asyncio.ensure_future(self._ask(target.entry.id, ranges))
             ours = await self._in_thread(digests_of, self._files, target.place, ranges)
@@ -336,7 +327,7 @@ class ReceivingHalf(Half):
                     leftover.present
                 )  # who has found one wrong block cannot trust those not looked at
             await self._in_thread(leftover.forget, wrong)
-        self._wanted.append(_Wanted(target.resuming(leftover)))
+        self._wanted.append(Wanted(target.resuming(leftover)))
         self._lay_out()
         self._flush()
 
@@ -360,8 +351,10 @@ class ReceivingHalf(Half):
 
     def _lay_out(self) -> None:
         """Ask for as much as the window has room for."""
+        if self._void:
+            self._drop_unlaid()
         needs = []
-        while self._wanted and self._end - self._written < WINDOW and self._laid < MOST_WANTED:
+        while self._wanted and self._end - self._written < WINDOW and len(self._lying) < MOST_WANTED:
             wanted = self._wanted[0]
             target = wanted.target
             extents = wanted.slice(min(SLICE, WINDOW - (self._end - self._written)))
@@ -369,7 +362,7 @@ class ReceivingHalf(Half):
             self._end += sum(length for _, length in extents)
             if not wanted.begun:
                 wanted.begun = True
-                self._laid += 1
+                self._lying.add(target.entry.id)
                 self._started(target)
             if need.last:
                 self._wanted.popleft()
@@ -384,6 +377,27 @@ class ReceivingHalf(Half):
             self.observer.resumed(file, target.entry.size, target.kept)
         else:
             self.observer.started(file, target.entry.size)
+
+    def _judged(self, verdict: Verdict) -> None:
+        """A file was read to its end, or will not be."""
+        if verdict.checksum:
+            self._checksums[verdict.id] = verdict.checksum.decode("ascii", "replace")
+        if verdict.code and verdict.id not in self._lying:
+            self._void[verdict.id] = verdict
+            self._drop_unlaid()
+            return
+        self._writer.judge(verdict)
+        if verdict.code:
+            self._want_no_more(verdict.id)
+
+    def _drop_unlaid(self) -> None:
+        """Settle files that will not come before anything of them was asked for."""
+        for wanted in [each for each in self._wanted if each.target.entry.id in self._void]:
+            self._wanted.remove(wanted)
+            verdict = self._void.pop(wanted.target.entry.id)
+            if wanted.target.leftover is not None:
+                wanted.target.leftover.close()
+            self._settle(Settled(verdict.id, FAILED, verdict.code, verdict.reason))
 
     def _want_no_more(self, file: int) -> None:
         """A file will not be whole: nothing more of it is laid out, and everybody must know that."""
@@ -417,7 +431,7 @@ class ReceivingHalf(Half):
                 self.observer.moved(planned, count, contiguous)
         self._written = news.written
         for settled in news.settled:
-            self._laid -= 1
+            self._lying.discard(settled.id)
             if settled.outcome == FAILED:
                 self._want_no_more(settled.id)
             self._settle(settled)
@@ -428,6 +442,8 @@ class ReceivingHalf(Half):
         self._settlements.append(settled)
         self._unsettled -= 1
         file = self._files_open.pop(settled.id, None)
+        self._void.pop(settled.id, None)
+        self.tally.ended(self._argument_of.pop(settled.id), settled.outcome, is_file=file is not None)
         if file is None:
             return
         if settled.outcome == SKIPPED:
@@ -446,6 +462,7 @@ class ReceivingHalf(Half):
             settled, self._settlements = self._settlements, []
             for first in range(0, len(settled), BATCH * 4):
                 self.conversation.send(Settlements(tuple(settled[first : first + BATCH * 4])))
+        self.tell_ended_arguments()
         self._finish_if_over()
 
     def _finish_if_over(self) -> None:
@@ -465,25 +482,3 @@ class ReceivingHalf(Half):
                 shown = shown_path(self.arguments[entry.argument], entry.path)
                 self.observer.path_failed(shown, from_os_error(error, FaspCode.DISK_WRITE))
         self.finish()
-
-
-def samples(present: list[int]) -> list[int]:
-    """The first, the last and evenly spread ones."""
-    if len(present) <= SAMPLES:
-        return present
-    return [present[place * (len(present) - 1) // (SAMPLES - 1)] for place in range(SAMPLES)]
-
-
-def differing(indexes: list[int], ours: tuple[bytes, ...], theirs: tuple[bytes, ...]) -> set[int]:
-    """Which blocks differ; all when one side cannot tell."""
-    if not len(indexes) == len(ours) == len(theirs):
-        return set(indexes)
-    return {index for index, mine, other in zip(indexes, ours, theirs, strict=True) if mine != other}
-
-
-def _ranges(comparison: Comparison) -> tuple[tuple[int, int], ...]:
-    """What to compare, in as few parts as the comparison has."""
-    size = comparison.target.entry.size
-    if comparison.decision is overwrite.Decision.COMPARE_ALL:
-        return ((0, size),)
-    return tuple(overwrite.ranges(comparison.decision, size, size))

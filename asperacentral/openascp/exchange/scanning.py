@@ -23,11 +23,16 @@ from asperacentral.openascp.scancounts import ScanCounts
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An entry, where it is on this machine, and how it is shown to people."""
+    """An entry, where it is on this machine, and how it is shown to people.
+
+    `whole` is the size of the file it is of, in which it begins at `start`: of a range the entry's size is its length.
+    """
 
     entry: Entry
     place: bytes
     shown: bytes
+    start: int = 0
+    whole: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,7 @@ class Scanner:
             elif stat.S_ISREG(here.found.st_mode):
                 found = self._found(argument, here, FILE)
                 self.counts.files += 1
-                self.counts.size += here.found.st_size
+                self.counts.size += found.entry.size
                 yield found
             elif stat.S_ISLNK(here.found.st_mode):
                 yield self._found(argument, here, LINK)
@@ -169,12 +174,14 @@ class Scanner:
 
     def _found(self, argument: Argument, here: _Waiting, kind: str) -> Found:
         found = here.found
+        start = min(argument.start, found.st_size)
+        end = min(argument.end or found.st_size, found.st_size)
         entry = Entry(
             id=self._next_id,
             argument=argument.index,
             path=here.path,
             kind=kind,
-            size=found.st_size if kind == FILE else 0,
+            size=max(0, end - start) if kind == FILE else 0,
             modified=found.st_mtime_ns,
             mode=stat.S_IMODE(found.st_mode),
             accessed=found.st_atime_ns,
@@ -184,7 +191,7 @@ class Scanner:
             attributes=() if kind == LINK else self._attributes(here.place, kind),
         )
         self._next_id += 1
-        return Found(entry, here.place, shown_path(argument, here.path))
+        return Found(entry, here.place, shown_path(argument, here.path), start, found.st_size)
 
     def _attributes(self, place: bytes, kind: str) -> tuple[tuple[bytes, bytes], ...]:
         """Extended attributes and access lists, as far as they are to be kept. OSError, MetadataError."""

@@ -96,6 +96,7 @@ class SendingHalf(Half):
         self._clearing = SourceClearing(files, terms)
         self._to_clear: asyncio.Queue[tuple[Found, bytes] | None] = asyncio.Queue()
         self._all_settled = False
+        self._withdrawn: set[int] = set()
         self._waiting: asyncio.Queue[Argument | None] = asyncio.Queue()
         self._outgoing: dict[int, _Outgoing] = {}
         self._settled = asyncio.Event()
@@ -126,6 +127,16 @@ class SendingHalf(Half):
         super().no_more(count)
         self._waiting.put_nowait(None)
 
+    def withdraw(self, source: bytes) -> None:
+        """See Half: the other half hears that these files will not come."""
+        self._withdrawn |= {index for index, each in self.arguments.items() if each.source == source}
+        code = FaspCode.USER_CANCEL
+        for id, outgoing in self._outgoing.items():
+            entry, shown = outgoing.found.entry, outgoing.found.shown
+            if entry.kind == FILE and (entry.argument in self._withdrawn or shown == source):
+                self._reader.give_up(id)
+                self._add_verdict(Verdict(id, int(code), code.meaning))
+
     def hear(self, message: Message) -> None:
         """See conversation.Listener."""
         match message:
@@ -136,6 +147,7 @@ class SendingHalf(Half):
                 for each in settled:
                     self._settle(each)
                 self._settled.set()
+                self.tell_ended_arguments()
                 self._finish_if_over()
             case Written(offset):
                 self._written(offset)
@@ -153,8 +165,12 @@ class SendingHalf(Half):
         while (argument := await self._waiting.get()) is not None:
             found = self._scanner.scan(argument)
             while batch := await self._loop.run_in_executor(self._threads, list, islice(found, MOST_ENTRIES)):
+                if argument.index in self._withdrawn:
+                    break
                 await self._announce(batch)
+            self.tally.scanned(argument.index)
             self.conversation.send(self._scanner.scanned(argument.index))
+            self.tell_ended_arguments()
             self.observer.scanned(self._scanner.counts)
         self._scanned_all = True
         self._finish_if_over()
@@ -172,7 +188,9 @@ class SendingHalf(Half):
                     self._clearing.scanned(each.place, named=not entry.path)
                 self._outgoing[entry.id] = _Outgoing(each, file)
                 entries.append(entry)
+                self.tally.begun(entry.argument, entry.size)
             else:
+                self.tally.lost(each.argument)
                 code = int(each.failure.code)
                 troubles.append(Trouble(each.argument, each.shown, code, str(each.failure)))
                 self.observer.not_taken(each.shown, each.failure)
@@ -206,7 +224,7 @@ class SendingHalf(Half):
                 self.observer.resumed(outgoing.file, entry.size, need.kept)
             else:
                 self.observer.started(outgoing.file, entry.size)
-        self._reader.feed(entry, outgoing.found.place, need)
+        self._reader.feed(outgoing.found, need)
 
     def _written(self, offset: int) -> None:
         try:
@@ -224,6 +242,7 @@ class SendingHalf(Half):
             raise SessionFailure(FaspCode.FASP_PROTO, "the far side settled what was not announced")
         found = outgoing.found
         failure = Failure(known(settled.code), " ".join(settled.reason.split()))
+        self.tally.ended(found.entry.argument, settled.outcome, is_file=found.entry.kind == FILE)
         well = settled.outcome in (DONE, SKIPPED)
         if found.entry.kind == FILE:
             self._settle_file(outgoing, settled, failure)
@@ -297,9 +316,10 @@ class SendingHalf(Half):
         outgoing = self._outgoing.get(ask.id)
         digests: tuple[bytes, ...] = ()
         if outgoing is not None:
-            place = outgoing.found.place
+            found = outgoing.found
+            ranges = [(found.start + offset, length) for offset, length in ask.ranges]
             digests = await self._loop.run_in_executor(
-                self._threads, digests_of, self._files, place, ask.ranges
+                self._threads, digests_of, self._files, found.place, ranges
             )
         self._questions -= 1
         self.conversation.send(Digests(ask.id, digests))

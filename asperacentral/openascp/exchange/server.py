@@ -23,9 +23,19 @@ from asperacentral.fasp.errors import FaspCode
 from asperacentral.fasp.management import Message, MessageType
 from asperacentral.openascp import policy_handover
 from asperacentral.openascp.admission import admit
+from asperacentral.openascp.exchange.arguments import ArgumentCounts
 from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.half import Half
-from asperacentral.openascp.exchange.messages import SSH, VERSION, Broken, Hello, Rates, Refused, Welcome
+from asperacentral.openascp.exchange.messages import (
+    SSH,
+    VERSION,
+    Argument,
+    Broken,
+    Hello,
+    Rates,
+    Refused,
+    Welcome,
+)
 from asperacentral.openascp.exchange.planes import Planes
 from asperacentral.openascp.exchange.receiving import ReceivingHalf
 from asperacentral.openascp.exchange.sending import SendingHalf
@@ -230,6 +240,12 @@ class ServerSession:
         """See Observer."""
         self._reports.failed(file, failure)
         log.info("failed %s: %s", shown(file.source), failure)
+
+    def argument_ended(self, argument: Argument, counts: ArgumentCounts) -> None:
+        """See HalfObserver."""
+        log.debug(
+            "source %s: %d files of which %d failed", shown(argument.source), counts.attempted, counts.failed
+        )
 
     def path_failed(self, path: bytes, failure: Failure) -> None:
         """See Observer."""

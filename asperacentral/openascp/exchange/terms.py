@@ -31,6 +31,7 @@ class Terms:
 
     destination: bytes
     several: bool = False
+    persistent: bool = False
     create_path: bool = False
     overwrite: str = "diff"
     resume_level: int = 0

@@ -1,0 +1,57 @@
+"""What the receiving half still wants of a file, and what it compares before it wants it. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from asperacentral.openascp import overwrite
+from asperacentral.openascp.exchange.deciding import Comparison
+from asperacentral.openascp.exchange.target import Target
+
+SAMPLES = 16
+"""Blocks of a partial file that are looked at on resume level 2."""
+
+
+class Wanted:
+    """A file whose extents are still to be laid out, in part or as a whole."""
+
+    __slots__ = ("begun", "missing", "target")
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.missing = deque(target.missing)
+        self.begun = False
+
+    def slice(self, size: int) -> tuple[tuple[int, int], ...]:
+        """The next extents, `size` bytes at most."""
+        taken = []
+        while self.missing and size > 0:
+            offset, length = self.missing.popleft()
+            part = min(length, size)
+            taken.append((offset, part))
+            size -= part
+            if part < length:
+                self.missing.appendleft((offset + part, length - part))
+        return tuple(taken)
+
+
+def samples(present: list[int]) -> list[int]:
+    """The first, the last and evenly spread ones."""
+    if len(present) <= SAMPLES:
+        return present
+    return [present[place * (len(present) - 1) // (SAMPLES - 1)] for place in range(SAMPLES)]
+
+
+def differing(indexes: list[int], ours: tuple[bytes, ...], theirs: tuple[bytes, ...]) -> set[int]:
+    """Which blocks differ; all when one side cannot tell."""
+    if not len(indexes) == len(ours) == len(theirs):
+        return set(indexes)
+    return {index for index, mine, other in zip(indexes, ours, theirs, strict=True) if mine != other}
+
+
+def ranges_of(comparison: Comparison) -> tuple[tuple[int, int], ...]:
+    """What to compare, in as few parts as the comparison has."""
+    size = comparison.target.entry.size
+    if comparison.decision is overwrite.Decision.COMPARE_ALL:
+        return ((0, size),)
+    return tuple(overwrite.ranges(comparison.decision, size, size))
