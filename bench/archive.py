@@ -12,6 +12,7 @@ import json
 import sqlite3
 import sys
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ BEGAN = 1_790_000_000.0
 
 SPACING = 20.0
 """Seconds from one session's start to the next one's."""
+
+FILE_SPACING = 10e-6
+"""Seconds from the end of one file of a session to the next one's."""
 
 _CHUNK = 50_000
 
@@ -110,22 +114,23 @@ def _session_rows(count: int) -> Iterator[tuple[Any, ...]]:
 
 
 def _file_rows(sessions: int, files: int) -> Iterator[tuple[Any, ...]]:
-    """One in a thousand failed."""
-    spacing = sessions * SPACING / files
+    """One in a thousand failed. Each ends while its session runs."""
     owners: dict[int, str] = {}
+    seen: Counter[int] = Counter()
     for number in range(files):
         own = owner(number, sessions, files)
         digits = hashlib.sha1(str(number).encode(), usedforsecurity=False).hexdigest()
-        end = BEGAN + number * spacing
         if own not in owners:
             owners[own] = session(own).id
+        seen[own] += 1
+        end = BEGAN + own * SPACING + seen[own] * FILE_SPACING
         failed = number % 1000 == 999
         record = FileRecord(
             session_id=owners[own],
             path=file_path(number),
             local_id=number + 1,
             id="-".join(digits[at : at + 8] for at in range(0, 40, 8)),
-            start_date=end - spacing / 2,
+            start_date=end - FILE_SPACING / 2,
             end_date=end,
             status="error" if failed else "completed",
             error_code=43 if failed else 0,
