@@ -8,6 +8,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 TESTS ?=
+# Tests mostly wait for processes: more at a time than there are cores.
+WORKERS ?= $(shell echo $$(( 3 * $$(getconf _NPROCESSORS_ONLN || echo 1) )))
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
@@ -17,7 +19,7 @@ demo: $(INSTALLED)
 	@$(BIN)/asperacentral demo
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest -n auto $(TESTS)
+	@$(BIN)/python -m pytest -n $(WORKERS) $(TESTS)
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check .

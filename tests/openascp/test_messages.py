@@ -29,6 +29,7 @@ def test_a_push_is_told_from_init_to_done(run: Run, tmp_path: Path) -> None:
         "SESSION",
         "START",
         "STOP",
+        "ARGSTOP",
         "DONE",
     ]
     assert {message.text("SessionId") for message in heard} == {UUID}

@@ -115,7 +115,8 @@ class UdpSocket:
 
     def send_all(self, pieces: Sequence[tuple[bytes, bytes]], size: int) -> None:
         """Send datagrams given in two pieces each, none longer than `size`. TooLargeError."""
-        if self._gso and size != self._segment and len(pieces) > 1:
+        # A lone datagram that is longer than a former size would be cut up, too.
+        if self._gso and size != self._segment and (len(pieces) > 1 or self._segment):
             self._set_segment(size)
         batch: list[bytes] = []
         for header, body in pieces:
