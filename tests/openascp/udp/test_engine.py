@@ -256,18 +256,20 @@ def test_a_pause_holds_and_a_rate_sets_it_going_again() -> None:
     assert sink.data == data
 
 
-def test_a_slow_stream_that_becomes_fast_goes_on_in_large_datagrams() -> None:
-    data = os.urandom(MB)
-    begun = threading.Event()
-    sink = Sink(len(data), lambda: begun.set() if sink.count > 60_000 else None)
-    with met() as (caller, answerer), ThreadPoolExecutor(2) as pool:
-        sending = Sending(caller, Source(data), Setting(800, policy=Policy.FIXED))
-        receiving = Receiving(answerer, sink)
-        received, sent = pool.submit(receiving.run), pool.submit(sending.run)
-        assert begun.wait(60)
-        sending.set(Setting(10_000_000, policy=Policy.FIXED))
-        assert (sent.result(60), received.result(60)) == (True, True)
-    assert sink.data == data
+def test_a_lone_large_datagram_is_not_cut_to_a_former_size() -> None:
+    near, far = UdpSocket(socket.AF_INET, "127.0.0.1"), UdpSocket(socket.AF_INET, "127.0.0.1")
+    near.connect(("127.0.0.1", far.port))
+    near.send_all([(b"h" * 10, b"b" * 990)] * 3, 1000)
+    near.send_all([(b"H" * 10, b"B" * 29_990)], 30_000)
+    arrived: list[int] = []
+    for _ in range(30):
+        far.wait(1)
+        arrived += [len(datagram) for datagram in far.receive()]
+        if sum(arrived) == 33_000:
+            break
+    assert arrived == [1000, 1000, 1000, 30_000]
+    near.close()
+    far.close()
 
 
 def test_a_source_that_has_nothing_for_a_while_is_waited_for() -> None:
