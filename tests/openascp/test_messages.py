@@ -58,7 +58,7 @@ def test_the_session_message_tells_what_was_negotiated(run: Run, tmp_path: Path)
     assert session.text("Destination") == str(tmp_path / "copy")
 
 
-def test_totals_are_told_before_the_first_file(run: Run, tmp_path: Path) -> None:
+def test_totals_are_told_when_the_scan_has_ended(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     (folder / "empty").mkdir(parents=True)
     (folder / "one").write_bytes(b"1")
@@ -68,7 +68,7 @@ def test_totals_are_told_before_the_first_file(run: Run, tmp_path: Path) -> None
     heard = process.listener.messages
     kinds = [str(message.type) for message in heard]
     totals = next(message for message in heard if "PreTransferFiles" in message.fields)
-    assert heard.index(totals) < kinds.index("START")
+    assert heard.index(totals) < kinds.index("DONE")
     assert [totals.integer(f"PreTransfer{what}") for what in ("Files", "Bytes", "Dirs")] == [2, 3, 2]
 
 
