@@ -31,8 +31,9 @@ from asperacentral.openascp.incoming import RUN_DIRECTORY
 HELP = "an SSH server of its own for the far side of transfers"
 
 DESCRIPTION = """\
-Run an embedded SSH server: SFTP into one folder per user, no shell, no commands, no forwarding. Users are its
-own, from a file; the machine's accounts play no part. For demonstrations, tests and sites without an sshd.
+Run an embedded SSH server: openascp --server and SFTP in one folder per user, no shell, no other command, no
+forwarding. Users are its own, from a file; the machine's accounts play no part. For demonstrations, tests and sites
+without an sshd.
 
 The users file (TOML) has a table for each user:
 
