@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Callable, Hashable
 
 from asperacentral.openascp.udp.boxes import Inbox, Outbox
-from asperacentral.openascp.udp.packets import VERSION, Answer, Confirm, Kind, MalformedBody
+from asperacentral.openascp.udp.packets import OVERHEAD, VERSION, Answer, Confirm, Kind, MalformedBody
 
 SIZES = (1232, 1452, 1464, 1472, 8952, 8972, 32_000, 61_000)
 """Bytes of datagrams to try: what fits every IPv6 path, Ethernet over IPv6, over PPPoE, Ethernet, jumbo frames, and
@@ -131,6 +131,9 @@ class Answerer:
 
     def take_in(self, datagram: bytes | memoryview, address: Hashable, now: float) -> bytes | None:
         """A datagram arrived; what to answer to its address, never more bytes than it had."""
+        # What is opened counts as arrived: data that overtakes the confirmation must stay closed, and comes again.
+        if len(datagram) < OVERHEAD or datagram[0] not in (Kind.HELLO, Kind.CONFIRM):
+            return None
         packet = self._inbox.open(datagram, now)
         if packet is None:
             return None
