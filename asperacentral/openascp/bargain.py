@@ -28,7 +28,8 @@ def terms(options: Options) -> Terms:
         resume_level=options.resume_level,
         partial_tag=options.partial_tag.encode(),
         partial_suffix=os.fsencode(options.partial_suffix),
-        target_rate=options.target_rate,
+        # Until the link is measured: as fast as it goes.
+        target_rate=options.largest_rate if options.measure else options.target_rate,
         minimum_rate=options.minimum_rate,
         policy=options.policy,
         udp_port=options.udp_port,
@@ -41,6 +42,7 @@ def terms(options: Options) -> Terms:
         save=options.save,
         save_suffix=os.fsencode(options.save_suffix),
         checksum=options.checksum,
+        precalculate=options.precalculate and not options.keepalive,
         afterwards=[] if options.afterwards == Afterwards() else list(astuple(options.afterwards)),
     )
 

@@ -113,7 +113,7 @@ def fingerprint(text: str) -> hostkeys.Fingerprint:
 def seconds(text: str) -> int:
     """A time: since the epoch, or negative, before now."""
     if not _WHOLE.fullmatch(text):
-        raise ValueRefused(f"{text[:60]!r} is no whole number of seconds")
+        raise ValueRefused(f"{text[:60]!r} is no whole number")
     return int(text)
 
 

@@ -35,6 +35,7 @@ from asperacentral.openascp.feeding import Feed, source_state
 from asperacentral.openascp.hostkeys import HostKeyCheck
 from asperacentral.openascp.managers import Managers, announced
 from asperacentral.openascp.measuring import Measurement
+from asperacentral.openascp.negotiated import negotiated
 from asperacentral.openascp.options import LARGEST_RATE, Options, Secrets
 from asperacentral.openascp.outcome import while_connected
 from asperacentral.openascp.pacing import Pacer
@@ -221,6 +222,7 @@ class Session:
             bargain.cipher(options),
             secrets.token,
             secrets.cookie,
+            options.sources[0] if options.sources else b"",
         )
         welcome = await farside.introduce(conversation, hello)
         if self._rates == messages.Rates(terms.target_rate, terms.minimum_rate, terms.policy):
@@ -273,23 +275,7 @@ class Session:
         self._pacer.set_rate(rates.target_rate)
 
     def _connected(self, connection: asyncssh.SSHClientConnection, **transport: str) -> None:
-        options = self._options
-        self._negotiated = {
-            "Cipher": network.cipher(connection, sending=options.sending),
-            "Destination": shown(options.destination),
-            "Encryption": True,
-            "Host": options.host,
-            "LocalIP": str(connection.get_extra_info("sockname")[0]),
-            "Port": options.udp_port,
-            "Precalc": options.precalculate,
-            "RetryTimeout": options.retry_timeout or None,
-            "Tags": options.tags or None,
-            "RemoteAddress": str(connection.get_extra_info("peername")[0]),
-            "Source": shown(options.sources[0]) if options.sources else "",
-            "TCPPort": options.port,
-            "User": options.user,
-            **transport,
-        }
+        self._negotiated = negotiated(connection, self._options, **transport)
         self._connection = connection
         self._advance(Step.CONNECTED)
         local, peer = (str(self._negotiated[name]) for name in ("LocalIP", "RemoteAddress"))
@@ -437,6 +423,10 @@ class Session:
         policy = messages.policy_of(message) or self._rates.policy
         rates = messages.Rates(min(target, LARGEST_RATE), min(minimum, LARGEST_RATE), policy)
         self._measurement = None  # who asks for a rate wants that one
+        self._ask_rates(rates)
+
+    def _ask_rates(self, rates: messages.Rates) -> None:
+        """Take rates, and have the far side take them as well."""
         self._take_rates(rates)
         if self._conversation is not None:
             self._conversation.send(Rates(rates.target_rate, rates.minimum_rate, rates.policy))
@@ -485,7 +475,7 @@ class Session:
         )
         log.info("the link carries %d Kbps", capacity)
         self._link.tell(messages.notification(self._identity, found={"BWMeasurement": capacity}))
-        self._take_rates(rates)
+        self._ask_rates(rates)
 
     def _progress(self) -> messages.Progress:
         elapsed = round((time.monotonic() - self._began) * 1_000_000)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import zeep
 
 from asperacentral.commands.local import LocalDaemon, LocalNode
 from asperacentral.commands.progress import SessionView
@@ -67,6 +68,9 @@ def test_both_ends_list_a_transfer_under_one_session_id(
     assert (server.status, server.direction, server.job) == ("completed", there, "")
     assert server.id == client.id
     assert server.cookie == "both ways"
+    service = zeep.Client(f"{server_site.daemon.url}/services/soap/Transfer-201210?wsdl").service
+    (info,) = service.GetSessionInfo(SessionFilter={"SessionUUID": [server.id]}).SessionInfo
+    assert info.SourcePath == source
     assert (server.files_complete, server.files_failed) == (client.files_complete, 0) == (21, 0)
     assert (
         server.bytes_transferred

@@ -11,7 +11,7 @@ import pytest
 
 from asperacentral.fasp import messages
 from asperacentral.fasp.messages import cancel
-from tests.openascp.conftest import Run
+from tests.openascp.conftest import ON_BOTH, Run
 from tests.openascp.manager import Listener
 
 pytestmark = pytest.mark.sshd
@@ -58,18 +58,34 @@ def test_the_session_message_tells_what_was_negotiated(run: Run, tmp_path: Path)
     assert session.text("Destination") == str(tmp_path / "copy")
 
 
-def test_totals_are_told_when_the_scan_has_ended(run: Run, tmp_path: Path) -> None:
+@ON_BOTH
+@pytest.mark.parametrize("mode", ["send", "recv"])
+def test_totals_are_told_when_the_scan_has_ended(run: Run, tmp_path: Path, mode: str) -> None:
     folder = tmp_path / "folder"
     (folder / "empty").mkdir(parents=True)
     (folder / "one").write_bytes(b"1")
     (folder / "two").write_bytes(b"22")
-    process = run("send", [folder], tmp_path / "copy")
+    (tmp_path / "three").write_bytes(b"333")
+    sources = [folder, tmp_path / "three", tmp_path / "missing"]
+    process = run(mode, sources, tmp_path / "copy", "-d", "--precalculate-job-size")
+    assert process.error() == 27
+    heard = process.listener.messages
+    assert process.listener.of_type("SESSION")[0].boolean("Precalc")
+    told = [message for message in heard if "PreTransferFiles" in message.fields]
+    kinds = [str(message.type) for message in heard]
+    assert heard.index(told[0]) < kinds.index("START")
+    for totals in told:  # also those after each source
+        assert [totals.integer(f"PreTransfer{what}") for what in ("Files", "Bytes", "Dirs")] == [3, 6, 2]
+
+
+def test_without_pre_calculation_files_move_while_the_scan_goes_on(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "one").write_bytes(b"1")
+    process = run("send", [tmp_path / "one"], tmp_path / "copy")
     process.done()
     heard = process.listener.messages
-    kinds = [str(message.type) for message in heard]
     totals = next(message for message in heard if "PreTransferFiles" in message.fields)
-    assert heard.index(totals) < kinds.index("DONE")
-    assert [totals.integer(f"PreTransfer{what}") for what in ("Files", "Bytes", "Dirs")] == [2, 3, 2]
+    assert heard.index(totals) < [str(message.type) for message in heard].index("DONE")
+    assert totals.integer("PreTransferFiles") == totals.integer("PreTransferBytes") == 1
 
 
 def test_a_rate_is_changed_paused_and_resumed_while_running(run: Run, tmp_path: Path) -> None:

@@ -38,7 +38,8 @@ FAILED = "failed"
 @dataclass(frozen=True, slots=True)
 class Hello:
     """C to V, first. `sending` tells what the client does; `terms` are the session's rules (see `terms`), `cipher`
-    what is asked for by its name in FASP (none, aes-128, aes-192, aes-256).
+    what is asked for by its name in FASP (none, aes-128, aes-192, aes-256). `source` is the first source, for those
+    who watch.
     """
 
     version: int
@@ -49,6 +50,7 @@ class Hello:
     cipher: str = "none"
     token: str = field(default="", repr=False)
     cookie: str = ""
+    source: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,10 @@ class Troubles:
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """S to R: all scans up to argument `argument` are complete; the counts are of the whole session so far."""
+    """S to R: all scans up to argument `argument` are complete; the counts are of the whole session so far.
+
+    With pre-calculation the counts are always those of the whole session, told before the first entry (`argument` -1).
+    """
 
     argument: int
     arguments: int

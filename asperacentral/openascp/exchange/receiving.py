@@ -11,10 +11,9 @@ from typing import Any, TypeVar
 from asperacentral.fasp.errors import FaspCode, known
 from asperacentral.openascp.confined import Files
 from asperacentral.openascp.exchange.channel import ChannelSink
-from asperacentral.openascp.exchange.checkpoint import span
+from asperacentral.openascp.exchange.comparing import COMPARISONS, Comparer
 from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.deciding import Comparison, Decider, Outcome
-from asperacentral.openascp.exchange.digests import digests_at, digests_of
 from asperacentral.openascp.exchange.finishing import Finisher
 from asperacentral.openascp.exchange.half import Half, HalfObserver
 from asperacentral.openascp.exchange.messages import (
@@ -24,7 +23,6 @@ from asperacentral.openascp.exchange.messages import (
     FOLDER,
     SKIPPED,
     Argument,
-    Ask,
     Digests,
     Entries,
     Entry,
@@ -40,11 +38,11 @@ from asperacentral.openascp.exchange.messages import (
     Written,
 )
 from asperacentral.openascp.exchange.plane import StreamSink
-from asperacentral.openascp.exchange.scanning import shown_path
+from asperacentral.openascp.exchange.scanning import counts_of, shown_path
 from asperacentral.openascp.exchange.sending import MOST_UNSETTLED
 from asperacentral.openascp.exchange.target import Target
 from asperacentral.openascp.exchange.terms import Terms
-from asperacentral.openascp.exchange.wanting import Wanted, differing, ranges_of, samples
+from asperacentral.openascp.exchange.wanting import Wanted
 from asperacentral.openascp.exchange.writing import StreamWriter
 from asperacentral.openascp.failures import Failure, SessionFailure, from_os_error
 from asperacentral.openascp.plan import PlannedFile, PlannedFolder
@@ -59,11 +57,7 @@ SLICE = 16 * 1024 * 1024
 MOST_WANTED = 4096
 """Files laid out and not yet settled."""
 BATCH = 256
-MOST_RANGES = 1024
-"""Blocks that are asked for at once."""
 _TICK_SECONDS = 0.05
-_COMPARISONS = 4
-_ANSWER_SECONDS = 3600.0
 _STOP_SECONDS = 60.0
 _UNASKED = "bytes of the stream that nobody asked for"
 
@@ -110,7 +104,7 @@ class ReceivingHalf(Half):
         self._decider = Decider(files, terms, self._finisher)
         self._level = terms.resume_level
         self._persistent = terms.persistent
-        self._threads = ThreadPoolExecutor(1 + _COMPARISONS, thread_name_prefix="decide")
+        self._threads = ThreadPoolExecutor(1 + COMPARISONS, thread_name_prefix="decide")
         self._writer = StreamWriter(files, self._woken, self._finisher)
         self._channel = ChannelSink(self._writer, conversation)
         self.beside = False
@@ -121,6 +115,7 @@ class ReceivingHalf(Half):
         self._files_open: dict[int, PlannedFile] = {}  # not settled yet
         self._unsettled = 0
         self._scanned = -1
+        self._counts_told: ScanCounts | None = None
         self._wanted: deque[Wanted] = deque()
         self._lying: set[int] = set()  # files laid out and not settled
         self._void: dict[int, Verdict] = {}  # files that will not come and are not laid out yet
@@ -129,8 +124,7 @@ class ReceivingHalf(Half):
         self._received = 0
         self._written = 0
         self._told = 0
-        self._answers: dict[int, asyncio.Future[tuple[bytes, ...]]] = {}
-        self._comparing = asyncio.Semaphore(_COMPARISONS)
+        self._comparer = Comparer(conversation, files, self._in_thread, terms.resume_level)
         self._comparisons: set[asyncio.Task[None]] = set()
         self._settlements: list[Settled] = []
         self._checksums: dict[int, str] = {}
@@ -168,10 +162,8 @@ class ReceivingHalf(Half):
             case Verdicts(verdicts):
                 for verdict in verdicts:
                     self._judged(verdict)
-            case Digests(id, digests):
-                answer = self._answers.pop(id, None)
-                if answer is not None and not answer.done():
-                    answer.set_result(digests)
+            case Digests():
+                self._comparer.answered(message)
             case Troubles(troubles):
                 for trouble in troubles:
                     self.tally.lost(trouble.argument)
@@ -218,19 +210,10 @@ class ReceivingHalf(Half):
         self._scanned = scanned.argument
         self.tally.scanned(scanned.argument)
         self.tell_ended_arguments()
-        self.observer.scanned(
-            ScanCounts(
-                scanned.arguments,
-                scanned.completed,
-                scanned.paths,
-                scanned.failed,
-                scanned.irregular,
-                scanned.excluded,
-                scanned.folders,
-                scanned.files,
-                scanned.size,
-            )
-        )
+        counts = counts_of(scanned)
+        if counts != self._counts_told:
+            self._counts_told = counts
+            self.observer.scanned(counts)
         self._finish_if_over()
 
     async def _decide_all(self) -> None:
@@ -295,48 +278,21 @@ class ReceivingHalf(Half):
         task.add_done_callback(self._compared)
 
     async def _compare(self, comparison: Comparison) -> None:
-        """Ask for digests of the source and take those of what is here; equal files are skipped."""
+        """A file that is there may be the same: equal ones are skipped."""
         target = comparison.target
-        ranges = ranges_of(comparison)
-        async with self._comparing:
-            theirs = asyncio.ensure_future(self._ask(target.entry.id, ranges))
-            ours = await self._in_thread(digests_of, self._files, target.place, ranges)
-            if ours and ours == await theirs:
-                await self._in_thread(self._decider.skip, target)
-                self._settle(Settled(target.entry.id, SKIPPED))
-            else:
-                self._decided(target.entry, await self._in_thread(self._decider.different, target))
+        if await self._comparer.is_same(comparison):
+            await self._in_thread(self._decider.skip, target)
+            self._settle(Settled(target.entry.id, SKIPPED))
+        else:
+            self._decided(target.entry, await self._in_thread(self._decider.different, target))
         self._lay_out()
         self._flush()
 
     async def _verify(self, target: Target) -> None:
-        """Compare what a former session left with the source: samples of it at level 2, all at level 3."""
-        leftover = target.leftover
-        assert leftover is not None  # noqa: S101 - only such targets come here
-        async with self._comparing:
-            indexes = leftover.present if self._level > 2 else samples(leftover.present)
-            wrong: set[int] = set()
-            for first in range(0, len(indexes), MOST_RANGES):
-                some = indexes[first : first + MOST_RANGES]
-                ranges = tuple(span(index, target.entry.size) for index in some)
-                theirs = asyncio.ensure_future(self._ask(target.entry.id, ranges))
-                ours = await self._in_thread(digests_at, leftover.descriptor, ranges)
-                wrong |= differing(some, ours, await theirs)
-            if wrong and self._level == 2:
-                wrong = set(
-                    leftover.present
-                )  # who has found one wrong block cannot trust those not looked at
-            await self._in_thread(leftover.forget, wrong)
-        self._wanted.append(Wanted(target.resuming(leftover)))
+        """Only what is still the source's is kept of what a former session left."""
+        self._wanted.append(Wanted(await self._comparer.verified(target)))
         self._lay_out()
         self._flush()
-
-    async def _ask(self, file: int, ranges: tuple[tuple[int, int], ...]) -> tuple[bytes, ...]:
-        answer: asyncio.Future[tuple[bytes, ...]] = self._loop.create_future()
-        self._answers[file] = answer
-        self.conversation.send(Ask(file, ranges))
-        async with asyncio.timeout(_ANSWER_SECONDS):
-            return await answer
 
     async def _in_thread(self, function: Callable[..., _T], *arguments: Any) -> _T:
         return await self._loop.run_in_executor(self._threads, function, *arguments)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.confined import Files
@@ -18,6 +18,7 @@ from asperacentral.openascp.exchange.paths import joined
 from asperacentral.openascp.exchange.terms import Terms
 from asperacentral.openascp.failures import Failure, from_os_error
 from asperacentral.openascp.files import attributes, links
+from asperacentral.openascp.files.attributes import Preserve
 from asperacentral.openascp.scancounts import ScanCounts
 
 
@@ -53,14 +54,17 @@ class _Waiting:
 
 
 class Scanner:
-    """Scans one argument after the other; ids count the entries of the whole session."""
+    """Scans one argument after the other; ids count the entries of the whole session.
 
-    def __init__(self, files: Files, terms: Terms) -> None:
+    Without `attributes_too` extended attributes are not read: for who only counts.
+    """
+
+    def __init__(self, files: Files, terms: Terms, *, attributes_too: bool = True) -> None:
         self._files = files
         self._selection = terms.selection()
         self._links = links.at_source(terms.links)
         self._skip_special = terms.skip_special
-        self._preserve = terms.preserving()
+        self._preserve = terms.preserving() if attributes_too else Preserve()
         self._scanned: set[tuple[int, int]] | None = set() if terms.skip_duplicates else None
         self._next_id = 0
         self.counts = ScanCounts()
@@ -85,22 +89,6 @@ class Scanner:
                     completed = False
                 yield each
         self.counts.completed += completed
-
-    def scanned(self, argument: int) -> Scanned:
-        """The counts so far, to be told after `argument`."""
-        counts = self.counts
-        return Scanned(
-            argument,
-            counts.arguments,
-            counts.completed,
-            counts.paths,
-            counts.failed,
-            counts.irregular,
-            counts.excluded,
-            counts.folders,
-            counts.files,
-            counts.size,
-        )
 
     def _take(
         self, argument: Argument, here: _Waiting, waiting: list[_Waiting]
@@ -208,6 +196,16 @@ class Scanner:
     def _not_taken(self, argument: Argument, path: bytes, failure: Failure) -> NotTaken:
         self.counts.failed += 1
         return NotTaken(argument.index, shown_path(argument, path), failure)
+
+
+def scanned(argument: int, counts: ScanCounts) -> Scanned:
+    """What is told when the scan of `argument` has ended."""
+    return Scanned(argument, **asdict(counts))
+
+
+def counts_of(message: Scanned) -> ScanCounts:
+    """The counts that were told."""
+    return ScanCounts(**{each.name: getattr(message, each.name) for each in fields(ScanCounts)})
 
 
 def shown_path(argument: Argument, path: bytes) -> bytes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -41,10 +42,11 @@ from asperacentral.openascp.exchange.messages import (
 from asperacentral.openascp.exchange.paths import joined
 from asperacentral.openascp.exchange.plane import StreamSource
 from asperacentral.openascp.exchange.reading import StreamReader
-from asperacentral.openascp.exchange.scanning import Found, NotTaken, Scanner
+from asperacentral.openascp.exchange.scanning import Found, NotTaken, Scanner, scanned
 from asperacentral.openascp.exchange.terms import Terms
 from asperacentral.openascp.failures import Failure, SessionFailure
 from asperacentral.openascp.plan import PlannedFile, PlannedFolder
+from asperacentral.openascp.scancounts import ScanCounts
 
 MOST_UNSETTLED = 16_384
 """Entries announced and not yet settled: what bounds memory on both sides."""
@@ -90,9 +92,12 @@ class SendingHalf(Half):
     ) -> None:
         super().__init__(conversation, observer)
         self._files = files
+        self._terms = terms
         self._plane = plane
         self._loop = asyncio.get_running_loop()
         self._scanner = Scanner(files, terms)
+        self._foreseen: ScanCounts | None = None
+        self._counts_told: ScanCounts | None = None
         self._clearing = SourceClearing(files, terms)
         self._to_clear: asyncio.Queue[tuple[Found, bytes] | None] = asyncio.Queue()
         self._all_settled = False
@@ -162,18 +167,50 @@ class SendingHalf(Half):
     # Scanning.
 
     async def _scan_all(self) -> None:
+        if self._terms.precalculate:
+            await self._count_all()
         while (argument := await self._waiting.get()) is not None:
-            found = self._scanner.scan(argument)
-            while batch := await self._loop.run_in_executor(self._threads, list, islice(found, MOST_ENTRIES)):
+            async for batch in self._batches(self._scanner, argument):
                 if argument.index in self._withdrawn:
                     break
                 await self._announce(batch)
             self.tally.scanned(argument.index)
-            self.conversation.send(self._scanner.scanned(argument.index))
+            self._tell_counts(argument.index)
             self.tell_ended_arguments()
-            self.observer.scanned(self._scanner.counts)
         self._scanned_all = True
         self._finish_if_over()
+
+    async def _count_all(self) -> None:
+        """Tell what there is in all before anything of it is announced.
+
+        Everything is scanned twice: to keep what a scan finds would take memory without bounds.
+        """
+        arguments = []
+        while (argument := await self._waiting.get()) is not None:
+            arguments.append(argument)
+        counter = Scanner(self._files, self._terms, attributes_too=False)
+        for argument in arguments:
+            async for _ in self._batches(counter, argument):
+                pass
+        self._foreseen = counter.counts
+        self._tell_counts(-1)
+        for each in (*arguments, None):
+            self._waiting.put_nowait(each)
+
+    async def _batches(self, scanner: Scanner, argument: Argument) -> AsyncIterator[list[Found | NotTaken]]:
+        found = scanner.scan(argument)
+        while batch := await self._loop.run_in_executor(self._threads, list, islice(found, MOST_ENTRIES)):
+            yield batch
+
+    def _tell_counts(self, argument: int) -> None:
+        """Tell that the scan of `argument` has ended, and the counts: what is foreseen until all is known."""
+        counts = self._scanner.counts
+        if self._foreseen is not None and argument + 1 != self.argument_count:
+            counts = self._foreseen
+        self.conversation.send(scanned(argument, counts))
+        if counts != self._counts_told:
+            self._counts_told = replace(counts)
+            self.observer.scanned(counts)
 
     async def _announce(self, batch: list[Found | NotTaken]) -> None:
         await self.conversation.room()

@@ -50,6 +50,7 @@ class Terms:
     save_suffix: bytes = b""
     checksum: str = "none"
     afterwards: list[Any] = field(default_factory=list)
+    precalculate: bool = False
     udp_port: int = 0
     """The port to try first; 0: no UDP, please."""
 
