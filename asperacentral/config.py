@@ -89,6 +89,8 @@ class Settings:
     ascp_path: str
     max_body: int
     observer_allow: tuple[str, ...]
+    metrics: str
+    web_users: str
     adoption_patience: int
 
     sources: Mapping[str, str] = field(compare=False, repr=False)
@@ -139,6 +141,16 @@ class Settings:
     def known_hosts_path(self) -> Path:
         """The host keys remembered or given, in OpenSSH's format."""
         return self.prefix / self.known_hosts if self.known_hosts else self.state_directory / "known_hosts"
+
+    @property
+    def web_users_path(self) -> Path | None:
+        """The users of web pages and metrics; None when there is no such file."""
+        return self.prefix / self.web_users if self.web_users else None
+
+    @property
+    def needs_web_users(self) -> str:
+        """Which option cannot be without users; empty when none."""
+        return "<metrics> says users" if self.metrics == "users" else ""
 
     @property
     def log_directory(self) -> Path:

@@ -283,6 +283,18 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
             "Where notifications may go: networks, addresses, host names, with commas; empty = anywhere.",
         ),
         Option(
+            "metrics",
+            _words("loopback", "users", "disable"),
+            "loopback",
+            "Who may read /metrics: programs on this machine, the users of <web_users>, or nobody.",
+        ),
+        Option(
+            "web_users",
+            _TEXT,
+            "",
+            "The file of users of web pages and metrics, absolute or below the prefix.",
+        ),
+        Option(
             "adoption_patience",
             _SECONDS,
             "30",

@@ -28,12 +28,14 @@ from asperacentral.config_changes import reread
 from asperacentral.config_table import NOT_IN_EFFECT
 from asperacentral.daemonize import StartError
 from asperacentral.fasp.manager import Program, SessionManager
+from asperacentral.metrics.measuring import Measuring
 from asperacentral.observers.sender import Notifier
 from asperacentral.rest.site import rest_face
 from asperacentral.soap.notifications import render_notification
 from asperacentral.soap.site import soap_face
 from asperacentral.store.store import Store, StoreError, StoreOptions
 from asperacentral.waiting import deferred
+from asperacentral.web.readers import OnThisMachine, WithPassword
 from asperacentral.web.site import make_site
 
 if TYPE_CHECKING:
@@ -41,7 +43,10 @@ if TYPE_CHECKING:
 
     from asperacentral.central.ports import RawOptionRule
     from asperacentral.config import Settings
+    from asperacentral.credentials.login import Login
     from asperacentral.soap.resources import Recorder
+    from asperacentral.web.readers import Readers
+    from asperacentral.web.server import LimitedSite
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +79,8 @@ class CentralDaemon:
             if settings.sources.get(name, "default") != "default":
                 log.warning("%s: <%s> has no effect in this version", settings.sources[name], name)
         self._soap: Port | None = None
+        self._login: Login | None = None
+        self._measuring = Measuring()
         self.soap_port = 0
         self.management_port = 0
         self._store = Store(
@@ -82,8 +89,15 @@ class CentralDaemon:
             reactor.callFromThread,
             store_options(settings),
             on_failure=None if give_up is None else lambda: self._store_failed(give_up),
+            measure=self._measuring.meters.committed,
         )
-        self._notifier = Notifier(reactor, self._store, self._render, allow=settings.observer_allow)
+        self._notifier = Notifier(
+            reactor,
+            self._store,
+            self._render,
+            allow=settings.observer_allow,
+            measure=self._measuring.meters.told,
+        )
         program = Program.ascp(settings.ascp_path) if settings.ascp_path else Program.openascp()
         self._transfers = SessionManager(
             reactor,
@@ -106,6 +120,7 @@ class CentralDaemon:
             validation_timeout=settings.validation_timeout,
             raw_options=_raw_option_rule(settings) if settings.raw_options else None,
         )
+        self._measuring.watch(self.central, self._store)
 
     @inlineCallbacks
     def start(self) -> Generator[Deferred[Any], Any, None]:
@@ -118,10 +133,8 @@ class CentralDaemon:
             raise StartError(f"cannot listen for transfer processes: {error}") from None
         self._notifier.start()
         self.central.start()
-        strict = settings.schema_validation == "strict"
-        soap = soap_face(self.central, strict=strict, recorder=self._recorder)
-        site = make_site([soap, rest_face(self.central)], reactor=self._reactor, max_body=settings.max_body)
         try:
+            site = self._site()
             self._soap = self._reactor.listenTCP(
                 settings.port, site, backlog=settings.backlog, interface=settings.address
             )
@@ -142,6 +155,27 @@ class CentralDaemon:
             settings.store_path if settings.persistent_store else "disabled",
         )
 
+    def _site(self) -> LimitedSite:
+        """All faces. Raises StartError."""
+        settings = self._settings
+        self._login = _login(settings, self._reactor.callFromThread)
+        strict = settings.schema_validation == "strict"
+        faces = [
+            soap_face(self.central, strict=strict, recorder=self._recorder),
+            rest_face(self.central),
+            self._measuring.face(_readers(settings, self._login), self._not_ready),
+        ]
+        return make_site(
+            faces,
+            reactor=self._reactor,
+            max_body=settings.max_body,
+            measure=self._measuring.meters.answered,
+        )
+
+    def _not_ready(self) -> list[str]:
+        """Why orders would be refused now."""
+        return ["the store cannot be written"] if self._store.failing else []
+
     @inlineCallbacks
     def stop(self) -> Generator[Deferred[Any], Any, None]:
         """Stop taking requests, let processes go on without us, write everything, close."""
@@ -155,6 +189,8 @@ class CentralDaemon:
         written = deferred(self.central.stop())
         yield self._transfers.stop()
         yield written
+        if self._login is not None:
+            self._login.close()
         yield self._notifier.stop().addTimeout(STOP_TIMEOUT, self._reactor).addErrback(_note)
         self._store.close()
 
@@ -179,12 +215,24 @@ class CentralDaemon:
         self.central.validators.timeout = self._settings.validation_timeout
         if self._settings.persistent_store_max_age != former.persistent_store_max_age:
             self._purge()
+        self._read_users_again()
         for warning in again.settings.warnings:
             log.warning("%s", warning)
         for name in again.at_once:
             log.info("%s has changed", name)
         for name in again.at_restart:
             log.warning("%s has changed in the file; that needs a restart", name)
+
+    def _read_users_again(self) -> None:
+        path = self._settings.web_users_path
+        if self._login is None or path is None:
+            return
+        from asperacentral.credentials.users import WebUsersError, read_web_users
+
+        try:
+            self._login.replace(read_web_users(path))
+        except WebUsersError as error:
+            log.error("%s; the users stay as they were", error)
 
     def _purge(self) -> None:
         max_age = self._settings.persistent_store_max_age
@@ -288,6 +336,28 @@ def _raw_option_rule(settings: Settings) -> RawOptionRule:
     from asperacentral.openascp.raw_options import refusal
 
     return refusal
+
+
+def _login(settings: Settings, call_from_thread: Callable[..., object]) -> Login | None:
+    """The logins of the users file; None without one. Raises StartError."""
+    if settings.web_users_path is None and not settings.needs_web_users:
+        return None
+    # They come with the SSH library, which the daemon needs for nothing else.
+    from asperacentral.credentials.login import Login
+    from asperacentral.credentials.users import WebUsersError, users_for
+
+    try:
+        users = users_for(settings.needs_web_users, settings.web_users_path)
+    except WebUsersError as error:
+        raise StartError(str(error)) from None
+    return None if users is None else Login(users, call_from_thread)
+
+
+def _readers(settings: Settings, login: Login | None) -> Readers | None:
+    """Who may read metrics."""
+    if settings.metrics == "users" and login is not None:
+        return WithPassword(login)
+    return OnThisMachine() if settings.metrics == "loopback" else None
 
 
 def _recording(settings: Settings) -> Recording:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,8 @@ import pytest
 from asperacentral import config
 from asperacentral.central.ports import Write
 from asperacentral.commands.client import CentralClient
-from asperacentral.commands.local import LocalDaemon
+from asperacentral.commands.local import LocalDaemon, NotStarted
+from asperacentral.credentials.passwords import hash_password
 from asperacentral.daemon import store_options
 from tests.central.world import order
 from tests.e2e.site import until
@@ -180,3 +184,53 @@ def test_another_transfer_process_is_started_and_after_a_restart_waited_for_as_l
         for pid in pids.read_text().split():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
+
+
+def fetch(url: str, *, words: str = "") -> tuple[int, str]:
+    """Status and text of a GET, with a name and password if given."""
+    asked = urllib.request.Request(url)
+    if words:
+        asked.add_header("Authorization", "Basic " + base64.b64encode(words.encode()).decode())
+    try:
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.read().decode()
+
+
+def test_metrics_are_for_whom_the_options_say(tmp_path: Path) -> None:
+    with LocalDaemon(tmp_path / "default") as daemon:
+        assert fetch(f"{daemon.url}/readyz") == (200, "ok\n")
+        job = CentralClient(daemon.url).submit(order(retries=0))
+        until(
+            lambda: (
+                'asperacentral_sessions_ended_total{direction="outgoing",status="error"} 1.0'
+                in scrape(daemon)
+            )
+        )
+        assert job not in scrape(daemon)
+    with LocalDaemon(tmp_path / "none", more=own(metrics="disable")) as daemon:
+        assert fetch(f"{daemon.url}/metrics")[0] == 404
+        assert fetch(f"{daemon.url}/healthz") == (200, "ok\n")
+    users = tmp_path / "users.toml"
+    users.write_text(f'[users.looker]\npassword = "{hash_password("geheim")}"\n')
+    with LocalDaemon(tmp_path / "users", more=own(metrics="users", web_users=str(users))) as daemon:
+        assert fetch(f"{daemon.url}/metrics")[0] == 401
+        assert fetch(f"{daemon.url}/metrics", words="looker:wrong")[0] == 401
+        status, text = fetch(f"{daemon.url}/metrics", words="looker:geheim")
+        assert (status, "asperacentral_store_commit_seconds_bucket" in text) == (200, True)
+        users.write_text(f'[users.other]\npassword = "{hash_password("anders")}"\n')
+        before = len(daemon.log.read_text())
+        os.kill(daemon.pid, signal.SIGHUP)
+        until(lambda: "the configuration was read again" in daemon.log.read_text()[before:])
+        assert fetch(f"{daemon.url}/metrics", words="looker:geheim")[0] == 401
+        assert fetch(f"{daemon.url}/metrics", words="other:anders")[0] == 200
+        assert "geheim" not in daemon.log.read_text()
+    with pytest.raises(NotStarted, match="<metrics> says users, and <web_users> names no file"):
+        LocalDaemon(tmp_path / "without", more=own(metrics="users")).start_daemon()
+
+
+def scrape(daemon: LocalDaemon) -> str:
+    status, text = fetch(f"{daemon.url}/metrics")
+    assert status == 200
+    return text

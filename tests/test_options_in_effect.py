@@ -57,6 +57,8 @@ SEEN: dict[str, str] = {
     "max_body": "tests.test_options:test_a_request_larger_than_the_option_allows_is_refused",
     "observer_allow": "tests.test_daemon:"
     "test_a_hangup_changes_what_can_change_and_names_what_needs_a_restart",
+    "metrics": "tests.test_options:test_metrics_are_for_whom_the_options_say",
+    "web_users": "tests.test_options:test_metrics_are_for_whom_the_options_say",
     "adoption_patience": "tests.test_options:"
     "test_another_transfer_process_is_started_and_after_a_restart_waited_for_as_long_as_the_options_say",
 }

@@ -106,6 +106,7 @@ class Central:
             recording=recording,
         )
         self._reliable_query = reliable_query
+        self.watchers = self._subscriptions.watchers
         self._queries = Queries(store, self._table, self.runner, self._stamps)
         self.validators = Validators(clock, store, self._stamps, validation_timeout)
 

@@ -15,6 +15,7 @@ from asperacentral.central.errors import InvalidValue, SubscriptionNotFound
 from asperacentral.central.futures import then
 from asperacentral.central.model import ALL, DeadLetters, Endpoint, Event, SessionRecord, Subscription
 from asperacentral.central.ports import Clock, DelayedCall, Notifications, Store, Write
+from asperacentral.central.watching import Watchers
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class Subscriptions:
         self._notifications = notifications
         self._all: dict[str, Subscription] = {}
         self._sweeper: DelayedCall | None = None
+        self.watchers = Watchers()
 
     def start(self, known: Iterable[Subscription]) -> None:
         """Take up the subscriptions the store has kept."""
@@ -140,6 +142,7 @@ class Subscriptions:
 
     def events(self, kind: str, topic: str, subject: str, snapshot: Any) -> tuple[Addressed, ...]:
         """The event for a happening, with its subscriptions; none when nobody wants it."""
+        self.watchers.tell(kind, topic, subject, snapshot)
         hearers = self._hearers(kind, topic, subject)
         if not hearers:
             return ()
@@ -147,6 +150,7 @@ class Subscriptions:
 
     def statistics(self, record: SessionRecord) -> None:
         """Tell those who want it of a session's newest counters."""
+        self.watchers.tell("session", topics_of.STATISTICS, record.id, record)
         hearers = self._hearers("session", topics_of.STATISTICS, record.id)
         if hearers:
             event = self._event("session", topics_of.STATISTICS, record.id, record)

@@ -12,6 +12,7 @@ from asperacentral import config
 from asperacentral.commands.terminal import Terminal, table
 from asperacentral.config import ConfigError, Settings
 from asperacentral.config_table import NOT_IN_EFFECT, OPTIONS
+from asperacentral.credentials.users import WebUsersError, users_for
 from asperacentral.openascp import policy_conf
 from asperacentral.openascp.policy_conf import ServerPolicy
 
@@ -44,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         settings = config.load(args.config, os.environ)
         policy = policy_conf.load(args.config, os.environ)
-    except ConfigError as error:
+        users_for(settings.needs_web_users, settings.web_users_path)
+    except (ConfigError, WebUsersError) as error:
         print(f"asperacentral: {error}", file=sys.stderr)
         return 1
     terminal = Terminal(sys.stdout)

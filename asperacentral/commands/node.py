@@ -14,6 +14,7 @@ from pathlib import Path
 
 from asperacentral import config
 from asperacentral.config import ConfigError
+from asperacentral.credentials.passwords import PasswordError
 from asperacentral.node import (
     Node,
     NodeSettings,
@@ -25,7 +26,6 @@ from asperacentral.node import (
 )
 from asperacentral.node import hash_password as make_hash
 from asperacentral.node.hostkey import HostKeyError
-from asperacentral.node.passwords import PasswordError
 from asperacentral.openascp.incoming import RUN_DIRECTORY
 
 HELP = "an SSH server of its own for the far side of transfers"

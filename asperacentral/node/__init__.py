@@ -9,8 +9,8 @@ a transfer is a client like any other.
 
 from __future__ import annotations
 
+from asperacentral.credentials.passwords import hash_password
 from asperacentral.node.hostkey import load_or_make_host_key
-from asperacentral.node.passwords import hash_password
 from asperacentral.node.server import Node, NodeSettings
 from asperacentral.node.users import User, Users, UsersFileError, one_user, read_users
 

@@ -20,10 +20,10 @@ import asyncssh
 from asyncssh.channel import SSHChannel
 from asyncssh.stream import SSHServerStreamSession
 
+from asperacentral.credentials.passwords import NOBODY
+from asperacentral.credentials.throttle import FailureThrottle
 from asperacentral.node.half import COMMAND, ServerHalf
-from asperacentral.node.passwords import NOBODY
 from asperacentral.node.sftp import SFTP_VERSION, DocrootSFTPServer
-from asperacentral.node.throttle import FailureThrottle
 from asperacentral.node.users import User, Users
 
 log = logging.getLogger(__name__)

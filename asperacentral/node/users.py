@@ -21,7 +21,7 @@ from typing import Any
 
 import asyncssh
 
-from asperacentral.node.passwords import PasswordHash, PasswordHashError, hash_password, read_hash
+from asperacentral.credentials.passwords import PasswordHash, PasswordHashError, hash_password, read_hash
 from asperacentral.openascp.policy import UserPolicy
 from asperacentral.openascp.token import TokenKeyError, check_key
 

@@ -42,6 +42,9 @@ STOP_PATIENCE = 2.0
 
 Render = Callable[[Event, Subscription], bytes]
 
+Measure = Callable[[str, float], None]
+"""Is told what became of an attempt (delivered, failed, dead) and the age of the event in seconds."""
+
 
 class Notifier:
     """Tells observers what is in the outbox. `allow` are host names and networks; none means all are allowed."""
@@ -54,12 +57,14 @@ class Notifier:
         *,
         allow: Iterable[str] = (),
         random: Callable[[], float] = randomness.random,
+        measure: Measure = lambda *_: None,
     ) -> None:
         self._reactor = reactor
         self._outbox = outbox
         self._render = render
         self._allowed = Allowed(allow)
         self._random = random
+        self._measure = measure
         self._poster = Poster(reactor, self._allowed)
         self._lanes: dict[str, _Lane] = {}
         self._poll: Any = None
@@ -238,6 +243,7 @@ class _Lane:
                 continue
             if failure is None:
                 tally.delivered.append(delivery.id)
+                self._told("delivered", delivery)
                 continue
             now = self._n._reactor.seconds()
             given_up = reason_to_give_up(delivery.created, delivery.subscription.expires, now)
@@ -246,6 +252,7 @@ class _Lane:
                 log.info("observer %s: %s; next attempt in %.1f s", self._shown, failure, wait)
                 self._down_until = now + wait
                 tally.retry.append((delivery.id, self._down_until))
+                self._told("failed", delivery)
                 break
             self._give_up(delivery, given_up, tally)
         yield tally.finish()
@@ -266,6 +273,10 @@ class _Lane:
     def _give_up(self, delivery: Delivery, reason: str, tally: Tally) -> None:
         log.error("event %s for %s is dead: %s", delivery.event.id, self._shown, reason)
         tally.dead.append((delivery.id, reason))
+        self._told("dead", delivery)
+
+    def _told(self, outcome: str, delivery: Delivery) -> None:
+        self._n._measure(outcome, self._n._reactor.seconds() - delivery.event.at)
 
     @inlineCallbacks
     def _tell_statistics(self) -> Generator[Deferred[Any], Any, None]:

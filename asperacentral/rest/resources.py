@@ -51,6 +51,8 @@ class RestResource(Resource):
 class _Exchange(Exchange):
     """One call and its answer."""
 
+    face = "rest"
+
     def __init__(self, request: LimitedRequest, service: CentralService) -> None:
         super().__init__(request, log)
         self._service = service

@@ -112,6 +112,8 @@ class EndpointResource(Resource):
 class _Exchange(Exchange):
     """One message and its answer."""
 
+    face = "soap"
+
     def __init__(
         self,
         request: LimitedRequest,

@@ -42,7 +42,7 @@ from asperacentral.store.batch import Batch
 from asperacentral.store.buffer import Buffer
 from asperacentral.store.purge import purge
 from asperacentral.store.seal import Seal, SealBroken
-from asperacentral.store.writer import WRITES, FromThread, Item, Writer
+from asperacentral.store.writer import WRITES, FromThread, Item, Measure, Writer
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,8 @@ class Store:
 
     Without a path it is in memory: it starts empty, is gone at the end and leaves nothing on any disk.
 
-    `on_failure` is called, through `call_from_thread`, when the store cannot be written any more.
+    `on_failure` is called, through `call_from_thread`, when the store cannot be written any more; `measure`
+    is told of each commit.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Store:
         options: StoreOptions | None = None,
         *,
         on_failure: Callable[[], None] | None = None,
+        measure: Measure | None = None,
     ) -> None:
         self._options = options or StoreOptions()
         self._call_from_thread = call_from_thread
@@ -105,7 +107,9 @@ class Store:
         except (OSError, SQLAlchemyError, ValueError) as error:
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
             raise StoreError(f"the store {path or 'in memory'} cannot be opened: {reason}") from None
-        self._writer = Writer(self._engine, call_from_thread, self._set_durable, on_failure=on_failure)
+        self._writer = Writer(
+            self._engine, call_from_thread, self._set_durable, on_failure=on_failure, measure=measure
+        )
         self._writer.start()
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="store-reader")
 
@@ -116,6 +120,26 @@ class Store:
             log.error("the store did not take everything within %d s", CLOSE_TIMEOUT)
         self._readers.shutdown(wait=True, cancel_futures=True)
         self._engine.dispose()
+
+    @property
+    def failing(self) -> bool:
+        """Whether it cannot be written now."""
+        return self._writer.failing
+
+    def waiting_writes(self) -> int:
+        """How many writes wait."""
+        return self._writer.waiting()
+
+    def outbox_depth(self) -> Future[tuple[int, int]]:
+        """How many deliveries wait, and how many are dead. Fails with Unavailable."""
+        table = schema.deliveries
+        wanted = select(func.count(), func.count(table.c.dead))
+
+        def count(connection: Connection) -> tuple[int, int]:
+            every, dead = connection.execute(wanted.select_from(table)).one()
+            return every - dead, dead
+
+        return self._read(count)
 
     # -- writing -----------------------------------------------------------------------------------------------
 

@@ -31,6 +31,9 @@ WRITES = "asperacentral_writes"
 
 FromThread = Callable[..., object]
 
+Measure = Callable[[float, bool], None]
+"""Is told, in the writer's thread, the seconds of each commit and whether it went well."""
+
 
 @dataclass(slots=True)
 class Item:
@@ -60,12 +63,14 @@ class Writer:
         set_durable: Callable[[object, bool], None],
         *,
         on_failure: Callable[[], None] | None = None,
+        measure: Measure | None = None,
         retry_interval: float = RETRY_INTERVAL,
     ) -> None:
         self._engine = engine
         self._call_from_thread = call_from_thread
         self._set_durable = set_durable
         self._on_failure = on_failure
+        self._measure = measure
         self._retry_interval = retry_interval
         self._queue: queue.Queue[Item | None] = queue.Queue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -79,6 +84,15 @@ class Writer:
     def put(self, item: Item) -> None:
         """Write this after everything put before."""
         self._queue.put(item)
+
+    @property
+    def failing(self) -> bool:
+        """Whether the latest commit failed for a reason that may go away."""
+        return self._failing
+
+    def waiting(self) -> int:
+        """How many items wait for the thread."""
+        return self._queue.qsize()
 
     def close(self, timeout: float) -> bool:
         """Write what is queued and end the thread, within `timeout` seconds; False if that was too short."""
@@ -127,6 +141,15 @@ class Writer:
                 return
 
     def _commit(self, items: list[Item]) -> None:
+        began, well = time.perf_counter(), False
+        try:
+            self._transact(items)
+            well = True
+        finally:
+            if self._measure is not None:
+                self._measure(time.perf_counter() - began, well)
+
+    def _transact(self, items: list[Item]) -> None:
         with self._engine.connect() as connection:
             connection.execution_options(**{WRITES: any(item.work is not None for item in items)})
             self._set_durable(connection, any(item.durable for item in items))

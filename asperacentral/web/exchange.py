@@ -41,7 +41,9 @@ class LateError(Exception):
 
 
 class Exchange(ABC):
-    """One request and its reply; `log` is the face's."""
+    """One request and its reply; `log` is the face's. `face` is its name where requests are counted."""
+
+    face = "other"
 
     def __init__(self, request: LimitedRequest, log: logging.Logger) -> None:
         self.request = request
@@ -95,12 +97,12 @@ class Exchange(ABC):
         self._send(self.failed(failure.value))
 
     def _left(self, _reason: Failure) -> None:
-        self._end("the client has left")
+        self._end("left", "the client has left")
 
     def _send(self, reply: Reply) -> None:
         if self._over:
             return
-        self._end(f"{reply.status}, {len(reply.body)} bytes{reply.remark}")
+        self._end(str(reply.status), f"{reply.status}, {len(reply.body)} bytes{reply.remark}")
         self._log_body(f"answer to {self._peer}", reply.body, sent=True)
         self.replied(reply)
         self.request.setResponseCode(reply.status)
@@ -112,9 +114,11 @@ class Exchange(ABC):
             self.request.write(send(self.request, reply.content_type, reply.body))
         self.request.finish()
 
-    def _end(self, outcome: str) -> None:
-        """Nothing more is sent; the request gets its line in the log."""
+    def _end(self, status: str, outcome: str) -> None:
+        """Nothing more is sent; the request is counted and gets its line in the log."""
         self._over = True
+        seconds = time.perf_counter() - self._started
+        self._site.measure(self.face, status, seconds)
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -125,7 +129,7 @@ class Exchange(ABC):
             self._peer,
             self._size,
             outcome,
-            (time.perf_counter() - self._started) * 1000,
+            seconds * 1000,
         )
 
     def _log_body(self, what: str, data: bytes, *, sent: bool) -> None:

@@ -14,10 +14,11 @@ def is_own(origin: str, host: str) -> bool:
 
     A name that is not this machine's own is not trusted, since whoever owns it could lead it here.
     """
-    return origin.partition("://")[2].lower() == host.lower() and _is_of_this_machine(host)
+    return origin.partition("://")[2].lower() == host.lower() and is_of_this_machine(host)
 
 
-def _is_of_this_machine(host: str) -> bool:
+def is_of_this_machine(host: str) -> bool:
+    """Whether a Host header is a name or an address that nobody else could have led here."""
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     if name.lower() in ("localhost", socket.gethostname().lower()):
         return True

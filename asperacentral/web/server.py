@@ -166,8 +166,12 @@ class LimitedChannel(HTTPChannel):
         self.transport.abortConnection()
 
 
+Measure = Callable[[str, str, float], None]
+"""Is told the face, the status and the seconds of each answer."""
+
+
 class LimitedSite(server.Site):
-    """The site; its public attributes are the limits in force."""
+    """The site; its public attributes are the limits in force, and who is told of answers."""
 
     protocol = LimitedChannel  # type: ignore[assignment]
     displayTracebacks = False
@@ -182,6 +186,7 @@ class LimitedSite(server.Site):
         per_address: int,
         refusal: Callable[[str, bytes], tuple[bytes, bytes]],
         reactor: Any,
+        measure: Measure,
     ) -> None:
         super().__init__(root, requestFactory=LimitedRequest, timeout=IDLE, reactor=reactor)
         self.clock: Any = reactor
@@ -190,6 +195,7 @@ class LimitedSite(server.Site):
         self.max_connections = max_connections
         self.per_address = per_address
         self.refusal = refusal
+        self.measure = measure
         self._connections: Counter[str] = Counter()
 
     def buildProtocol(self, addr: IAddress | None) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.web.resource import Resource
 
 from asperacentral.web.resources import Directory
-from asperacentral.web.server import LimitedSite
+from asperacentral.web.server import LimitedSite, Measure
 
 Refusal = Callable[[str], tuple[bytes, bytes]]
 """From the reason of a refusal, before the request was read, to the content type and body that tell it."""
@@ -35,11 +35,12 @@ def make_site(
     max_connections: int = 1000,
     per_address: int = 500,
     reactor: Any,
+    measure: Measure = lambda *_: None,
 ) -> LimitedSite:
     """The site of the faces; the first one's words refuse what is addressed to none.
 
     `max_body` is in bytes; `request_deadline` in seconds, for a request to come whole, again for its answer to be
-    found, and again for the answer to be taken.
+    found, and again for the answer to be taken. `measure` is told of each answer of a face.
     """
     places = {path: face for face in faces for path in face.resources}
 
@@ -56,6 +57,7 @@ def make_site(
         per_address=per_address,
         refusal=refusal,
         reactor=reactor,
+        measure=measure,
     )
 
 

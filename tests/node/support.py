@@ -10,8 +10,8 @@ from typing import Any
 
 import asyncssh
 
+from asperacentral.credentials.passwords import PasswordHash, hash_password, read_hash
 from asperacentral.node import Node, NodeSettings, User
-from asperacentral.node.passwords import PasswordHash, hash_password, read_hash
 
 PASSWORD = "correct horse"
 KEY = asyncssh.generate_private_key("ssh-ed25519")

@@ -8,8 +8,8 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from asperacentral.credentials.passwords import COST, PasswordHash
 from asperacentral.node import Node
-from asperacentral.node.passwords import COST, PasswordHash
 
 from .support import PASSWORD, connect, docroot_of, host_key, running, user
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from asperacentral.node.passwords import read_hash
+from asperacentral.credentials.passwords import read_hash
 
 from .support import PASSWORD, docroot_of
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asperacentral.node.passwords import PasswordError, PasswordHashError, hash_password, read_hash
+from asperacentral.credentials.passwords import PasswordError, PasswordHashError, hash_password, read_hash
 
 CHEAP = "scrypt$ln=1,r=1,p=1$c2FsdHNhbHQ=$" + "A" * 43 + "="
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asperacentral.node import throttle
-from asperacentral.node.throttle import FailureThrottle
+from asperacentral.credentials import throttle
+from asperacentral.credentials.throttle import FailureThrottle
 
 
 class Time:
