@@ -34,6 +34,9 @@ LINGER = 2.0
 IDLE = 60.0
 """Seconds a connection may be idle between requests."""
 
+AT_ONCE = 1 << 18
+"""Bytes offered to the system in one turn of the loop: a long list leaves in few turns, and holds up nobody."""
+
 
 class LimitedRequest(server.Request):
     """A request whose body stays in memory and within the site's limit, and is nobody's HTML form."""
@@ -103,6 +106,7 @@ class LimitedChannel(HTTPChannel):
         peer = self.transport.getPeer()
         self._host = str(getattr(peer, "host", peer))
         self.peer = f"{self._host}:{getattr(peer, 'port', '')}"
+        self.transport.SEND_LIMIT = AT_ONCE
         self.site.opened(self._host)
         self._start_deadline()
         super().connectionMade()
