@@ -6,14 +6,18 @@ import os
 from dataclasses import astuple
 
 from asperacentral.openascp.confined import Files, confined
+from asperacentral.openascp.exchange.contents import Contents
 from asperacentral.openascp.exchange.messages import Argument
 from asperacentral.openascp.exchange.paths import own_name
-from asperacentral.openascp.exchange.terms import Terms
+from asperacentral.openascp.exchange.terms import DECRYPT, ENCRYPT, Terms
+from asperacentral.openascp.exchange.unsealing import Unsealing
+from asperacentral.openascp.files import filecrypt
 from asperacentral.openascp.files.afterwards import Afterwards
 from asperacentral.openascp.files.attributes import Preserve
+from asperacentral.openascp.files.filecrypt import Passphrase
 from asperacentral.openascp.files.selection import TimeLimits
 from asperacentral.openascp.landing import landing
-from asperacentral.openascp.options import Options
+from asperacentral.openascp.options import Options, Secrets
 
 
 def terms(options: Options) -> Terms:
@@ -42,6 +46,7 @@ def terms(options: Options) -> Terms:
         save=options.save,
         save_suffix=os.fsencode(options.save_suffix),
         checksum=options.checksum,
+        file_crypt=options.file_crypt,
         precalculate=options.precalculate and not options.keepalive,
         afterwards=[] if options.afterwards == Afterwards() else list(astuple(options.afterwards)),
     )
@@ -60,6 +65,23 @@ def arguments(options: Options) -> list[Argument]:
         Argument(index, source, name, options.destination, first, end)
         for index, (source, name) in enumerate(zip(options.sources, names, strict=True))
     ]
+
+
+def contents(options: Options, secrets: Secrets) -> Contents:
+    """What travels of this machine's files."""
+    if options.file_crypt != ENCRYPT:
+        return Contents()
+    return Contents(Passphrase(secrets.file_passphrase), crypt_salt(options))
+
+
+def unsealing(options: Options, secrets: Secrets) -> Unsealing | None:
+    """What decrypts files that come."""
+    return Unsealing(Passphrase(secrets.file_passphrase)) if options.file_crypt == DECRYPT else None
+
+
+def crypt_salt(options: Options) -> bytes:
+    """The salt of all files that are encrypted for one destination."""
+    return filecrypt.salt_of(options.host.encode(), options.user.encode(), options.destination)
 
 
 def files(options: Options) -> Files:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from asyncssh import SFTPClient
 
 from asperacentral.fasp.errors import FaspCode
-from asperacentral.openascp.failures import Failure
+from asperacentral.openascp.failures import Failure, from_file_crypt
 from asperacentral.openascp.files import filecrypt
 from asperacentral.openascp.files.filecrypt import (
     HEADER,
@@ -21,16 +21,9 @@ from asperacentral.openascp.files.filecrypt import (
     FileCryptError,
     Header,
     Passphrase,
-    WrongPassphrase,
 )
 from asperacentral.openascp.filesystem import Attributes, Kind, LocalFileSystem, Reader
 from asperacentral.openascp.sftp import SftpFileSystem
-
-
-def refused(error: FileCryptError) -> Failure:
-    """The failure of a file that cannot be decrypted."""
-    wrong = isinstance(error, WrongPassphrase)
-    return Failure(FaspCode.FILE_DECRYPTION_PASS if wrong else FaspCode.FILE_ENCRYPTION_ERROR, str(error))
 
 
 class EncryptingLocalFiles(LocalFileSystem):
@@ -113,7 +106,7 @@ class DecryptingSftpFiles(SftpFileSystem):
                 whole.part(0, 0, await sealed.read(start, count))
         except FileCryptError as error:
             await sealed.close()
-            raise refused(error) from error
+            raise from_file_crypt(error) from error
         except BaseException:
             await sealed.close()
             raise
@@ -134,7 +127,7 @@ class _DecryptingReader:
         try:
             return self._whole.part(offset, size, await self._exactly(start, count))
         except FileCryptError as error:
-            raise refused(error) from error
+            raise from_file_crypt(error) from error
 
     async def _exactly(self, start: int, count: int) -> bytes:
         """All bytes of a span: a server may give fewer at a time than are asked for."""

@@ -11,7 +11,6 @@ Asked = Callable[[Options], bool]
 NOT_BY_EXCHANGE: tuple[tuple[str, Asked], ...] = (
     ("-C", lambda options: options.part != (1, 1)),
     ("--delete-before-transfer", lambda options: options.delete_before),
-    ("--file-crypt", lambda options: bool(options.file_crypt)),
 )
 
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 
 from asperacentral.fasp.errors import FaspCode
+from asperacentral.openascp.files.filecrypt import FileCryptError, WrongPassphrase
 from asperacentral.openascp.names import BadPathError
 
 _BY_ERRNO = {
@@ -64,3 +65,9 @@ def verdict(failures: Sequence[Failure], succeeded: int) -> SessionFailure:
 def shown(path: bytes) -> str:
     """A path as text: bytes that are not UTF-8 travel as lone surrogates (`os.fsdecode` on a UTF-8 system)."""
     return path.decode("utf-8", "surrogateescape")
+
+
+def from_file_crypt(error: FileCryptError) -> Failure:
+    """The failure of a file that cannot be decrypted."""
+    wrong = isinstance(error, WrongPassphrase)
+    return Failure(FaspCode.FILE_DECRYPTION_PASS if wrong else FaspCode.FILE_ENCRYPTION_ERROR, str(error))

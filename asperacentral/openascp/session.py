@@ -241,10 +241,16 @@ class Session:
                 half: Half
                 if options.sending:
                     half = SendingHalf(
-                        conversation, self, files, terms, lambda source: planes.send(source, conversation)
+                        conversation,
+                        self,
+                        files,
+                        terms,
+                        lambda source: planes.send(source, conversation),
+                        bargain.contents(options, secrets),
                     )
                 else:
-                    half = ReceivingHalf(conversation, self, files, terms, planes.receive)
+                    unsealing = bargain.unsealing(options, secrets)
+                    half = ReceivingHalf(conversation, self, files, terms, planes.receive, unsealing)
                 if options.keepalive:
                     self._feed.attach(half)
                 else:

@@ -15,6 +15,10 @@ IMPOSSIBLE: tuple[tuple[str, Asked], ...] = (
     ("-C", lambda options: options.part != (1, 1)),
     ("-@", lambda options: options.byte_range != (0, 0)),
     (
+        "--file-checksum with --file-crypt",  # it is that of the encrypted form, which is nowhere as a whole
+        lambda options: options.checksum != "none" and bool(options.file_crypt),
+    ),
+    (
         "--preserve-source-access-time",  # setting it would cut off the fractions of the time of last change
         lambda options: options.preserve.source_access_time and not options.sending,
     ),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import asyncssh
 
 from asperacentral.fasp.errors import FaspCode
+from asperacentral.openascp.bargain import crypt_salt
 from asperacentral.openascp.copying import Checksum, CopyingPlane, CopyRules
 from asperacentral.openascp.crypted import DecryptingSftpFiles, EncryptingLocalFiles
 from asperacentral.openascp.dataplane import Observer
@@ -71,8 +72,7 @@ def _file_systems(
     """This machine's files and the far side's, in the form in which they travel."""
     passphrase = Passphrase(secrets.file_passphrase)
     if options.file_crypt == "encrypt":
-        salt = filecrypt.salt_of(options.host.encode(), options.user.encode(), options.destination)
-        return EncryptingLocalFiles(passphrase, salt), SftpFileSystem(client)
+        return EncryptingLocalFiles(passphrase, crypt_salt(options)), SftpFileSystem(client)
     if options.file_crypt == "decrypt":
         return clear, DecryptingSftpFiles(client, passphrase)
     return clear, SftpFileSystem(client)

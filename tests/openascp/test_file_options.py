@@ -16,7 +16,6 @@ BOTH = pytest.mark.parametrize(
     ("mode", "plane"), [("send", "exchange"), ("recv", "exchange"), ("recv", "sftp")]
 )
 """Of SFTP one direction is enough: the same code reads and writes on both sides."""
-PASSPHRASE = {"ASPERA_SCP_FILEPASS": "open sesame"}
 
 
 def names(folder: Path) -> list[str]:
@@ -229,42 +228,6 @@ def test_a_pair_list_names_the_targets(run: Run, tree: Path, mode: str) -> None:
     pairs.write_text(f"{tree / 'a.txt'}\nnew/name\n{tree / 'sub'}\nother\n")
     run(mode, [], tree.parent / "copy", "-d", f"--file-pair-list={pairs}").done()
     assert names(tree.parent / "copy") == ["new/", "new/name", "other/", "other/c.txt", "other/d.pdf"]
-
-
-def test_files_are_encrypted_at_rest_and_come_back_clear(run: Run, tree: Path) -> None:
-    (tree / "nothing").touch()
-    there, back = tree.parent / "there", tree.parent / "back"
-    big = tree / "big"
-    big.write_bytes(os.urandom(3_000_000))
-    run("send", [tree], there, "--file-crypt=encrypt", environment=PASSPHRASE).done()
-    assert {path.suffix for path in there.rglob("*") if path.is_file()} == {".aspera-env"}
-    assert b"a.txta.txt" not in (there / "a.txt.aspera-env").read_bytes()
-    again = run("send", [f"{tree}/."], there, "--file-crypt=encrypt", "-k3", environment=PASSPHRASE)
-    assert again.done().integer("TransfersSkipped") == 6
-    run("recv", [there], back, "--file-crypt=decrypt", environment=PASSPHRASE).done()
-    assert names(back) == names(tree)
-    assert all((back / path.name).read_bytes() == path.read_bytes() for path in (big, tree / "nothing"))
-    assert (back / "sub" / "c.txt").read_bytes() == (tree / "sub" / "c.txt").read_bytes()
-
-
-def test_what_cannot_be_decrypted_does_not_arrive(run: Run, tree: Path) -> None:
-    there, back = tree.parent / "there", tree.parent / "back"
-    run("send", [tree / "a.txt"], there, "--file-crypt=encrypt", environment=PASSPHRASE).done()
-    sealed = tree.parent / "there.aspera-env"
-    wrong = {"ASPERA_SCP_FILEPASS": "wrong"}
-    assert run("recv", [sealed], back, "--file-crypt=decrypt", environment=wrong).error() == 49
-    assert run("recv", [tree / "a.txt"], back, "--file-crypt=decrypt", environment=PASSPHRASE).error() == 48
-    damaged = bytearray(sealed.read_bytes())
-    damaged[-1] ^= 1
-    sealed.write_bytes(damaged)
-    assert run("recv", [sealed], back, "--file-crypt=decrypt", environment=PASSPHRASE).error() == 48
-    assert not [path for path in tree.parent.iterdir() if path.name.startswith("back")]
-
-
-def test_encryption_without_a_passphrase_is_refused(run: Run, tree: Path) -> None:
-    process = run("send", [tree], tree.parent / "copy", "--file-crypt=encrypt")
-    assert process.error() == 8
-    assert "ASPERA_SCP_FILEPASS" in (process.listener.of_type("ERROR")[0].text("Description") or "")
 
 
 @pytest.mark.parametrize("mode", ["recv"])

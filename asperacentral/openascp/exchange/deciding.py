@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import posixpath
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from asperacentral.fasp.errors import FaspCode
@@ -19,8 +20,10 @@ from asperacentral.openascp.exchange.finishing import Finisher
 from asperacentral.openascp.exchange.messages import DONE, FILE, FOLDER, LINK, SKIPPED, Argument, Entry
 from asperacentral.openascp.exchange.paths import joined
 from asperacentral.openascp.exchange.target import Target
-from asperacentral.openascp.exchange.terms import Terms
-from asperacentral.openascp.failures import Failure, SessionFailure, from_os_error
+from asperacentral.openascp.exchange.terms import DECRYPT, ENCRYPT, Terms
+from asperacentral.openascp.failures import Failure, SessionFailure, from_file_crypt, from_os_error
+from asperacentral.openascp.files import filecrypt
+from asperacentral.openascp.files.filecrypt import FileCryptError
 from asperacentral.openascp.filesystem import Attributes, Kind, kind_of
 from asperacentral.openascp.overwrite import Decision, decide
 
@@ -47,6 +50,8 @@ class Decider:
         self._arguments: dict[int, tuple[bytes, bytes]] = {}  # source and place
         self._refused: dict[int, Failure] = {}
         self._fresh: set[bytes] = set()  # folders made by this session: nothing is in them
+        self._naming = _NAMING[terms.file_crypt]
+        self._decrypts = terms.file_crypt == DECRYPT
         self._taken: dict[bytes, str] | None = {} if terms.several else None
 
     def prepare(self) -> bool:
@@ -96,7 +101,8 @@ class Decider:
         argument = self._arguments.get(entry.argument)
         if argument is None:
             raise Failure(FaspCode.BAD_PATH, "an entry of no argument")
-        return joined(argument[1], self._safe(entry.path)) if entry.path else argument[1]
+        place = joined(argument[1], self._safe(entry.path)) if entry.path else argument[1]
+        return self._naming(place) if entry.kind == FILE else place
 
     def decide(self, entry: Entry) -> Outcome:
         """What to do with an entry; folders are made at once."""
@@ -134,8 +140,7 @@ class Decider:
             raise Failure(FaspCode.IS_DIR)
         if there is not None and there.kind is not Kind.FILE:
             raise Failure(FaspCode.NOT_REGULAR, "the destination is a special file")
-        source = Attributes(Kind.FILE, entry.size, entry.modified)
-        decision = decide(self._terms.overwrite, self._terms.resume_level, source, there)
+        decision = self._compared(entry, there)
         target = self._target(entry, place)
         if decision is Decision.SKIP:
             self.skip(target)
@@ -143,6 +148,19 @@ class Decider:
         if posixpath.dirname(place) not in self._fresh:
             partial.remove(self._files, partial.other_name(place, self._terms))
         return self._resume(target) if decision is Decision.MOVE else Comparison(target, decision)
+
+    def _compared(self, entry: Entry, there: Attributes | None) -> Decision:
+        size = entry.size
+        if self._decrypts:
+            try:
+                size = filecrypt.clear_size(size)
+            except FileCryptError as error:
+                raise from_file_crypt(error) from error
+        source = Attributes(Kind.FILE, size, entry.modified)
+        decision = decide(self._terms.overwrite, self._terms.resume_level, source, there)
+        if self._decrypts and decision is not Decision.SKIP:  # a clear file has nothing to be compared with
+            return Decision.MOVE
+        return decision
 
     def _target(self, entry: Entry, place: bytes) -> Target:
         terms = self._terms
@@ -157,6 +175,7 @@ class Decider:
             partial.checkpoint_name(place, terms),
             identity,
             ((0, entry.size),) if entry.size else (),
+            clear=partial.clear_name(place, terms) if self._decrypts else b"",
         )
 
     def different(self, target: Target) -> Outcome:
@@ -179,6 +198,8 @@ class Decider:
         """The file is there as it should be; nor is anything left of a session that ended right after it was."""
         if target.identity is not None:
             partial.remove(self._files, target.checkpoint)
+            if target.clear:
+                partial.remove(self._files, target.partial)
 
     def _attributes(self, place: bytes) -> Attributes | None:
         try:
@@ -203,6 +224,14 @@ class Decider:
             return names.checked(name)
         except names.BadPathError as error:
             raise Failure(FaspCode.BAD_PATH, str(error.strerror)) from error
+
+
+_NAMING: Mapping[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ENCRYPT: filecrypt.sealed_name,
+    DECRYPT: filecrypt.clear_name,
+}
+"""What a file is called by what was or will be done to it."""
 
 
 def _named(argument: Argument) -> bytes:

@@ -15,16 +15,18 @@ from asperacentral.openascp.exchange import partial
 from asperacentral.openascp.exchange.messages import DONE, SKIPPED, Entry
 from asperacentral.openascp.exchange.target import Target
 from asperacentral.openascp.exchange.terms import Terms
+from asperacentral.openascp.exchange.unsealing import Unsealing
 from asperacentral.openascp.failures import Failure
-from asperacentral.openascp.files import attributes, backups, checksums, links
+from asperacentral.openascp.files import attributes, backups, checksums, filecrypt, links
 from asperacentral.openascp.files.attributes import Metadata, Preserve
 
 
 class Finisher:
     """Finishes the files of one session."""
 
-    def __init__(self, files: Files, terms: Terms) -> None:
+    def __init__(self, files: Files, terms: Terms, unsealing: Unsealing | None = None) -> None:
         self._files = files
+        self._unsealing = unsealing
         self._terms = terms
         self._preserve = terms.preserving()
 
@@ -46,14 +48,44 @@ class Finisher:
         if size != entry.size:
             raise Failure(FaspCode.DISK_WRITE, f"the destination has {size} bytes of {entry.size}")
         self._check(descriptor, entry, checksum)
-        metadata = metadata_of(entry)
+        if self._unsealing is None:
+            self._give_name(descriptor, target.partial, target)
+        else:
+            self._decrypt(descriptor, target, self._unsealing)
+        if target.identity is not None:
+            partial.remove(self._files, target.checkpoint)
+
+    @property
+    def header(self) -> int:
+        """Bytes at a file's beginning that tell early whether it can be finished; 0 when nothing does."""
+        return 0 if self._unsealing is None else filecrypt.HEADER
+
+    def check_header(self, descriptor: int) -> None:
+        """Look at them. OSError, Failure when the file cannot be finished."""
+        if self._unsealing is not None:
+            self._unsealing.check(descriptor)
+
+    def _decrypt(self, sealed: int, target: Target, unsealing: Unsealing) -> None:
+        """Give the clear form the name; the encrypted one stays until then, so that nothing has to come again."""
+        clear = partial.claim(self._files, target.clear, executable=target.executable)
+        try:
+            os.ftruncate(clear, 0)
+            unsealing.decrypt(sealed, target.entry.size, clear)
+            self._give_name(clear, target.clear, target)
+        except BaseException:
+            partial.remove(self._files, target.clear)
+            raise
+        finally:
+            os.close(clear)
+        partial.remove(self._files, target.checkpoint, target.partial)
+
+    def _give_name(self, descriptor: int, path: bytes, target: Target) -> None:
+        metadata = metadata_of(target.entry)
         attributes.apply(descriptor, metadata, self._preserve)
         if self._terms.save:
             self._keep(target.place)
-        self._files.rename(target.partial, target.place, replace=self._terms.overwrite != "never")
+        self._files.rename(path, target.place, replace=self._terms.overwrite != "never")
         self._write_metafile(target.place, metadata)
-        if target.identity is not None:
-            partial.remove(self._files, target.checkpoint)
 
     def finish_folder(self, place: bytes, entry: Entry) -> None:
         """Give a folder its attributes, when nothing changes in it any more. OSError."""

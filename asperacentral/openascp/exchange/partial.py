@@ -38,6 +38,11 @@ def checkpoint_name(target: bytes, terms: Terms) -> bytes:
     return _named(target, b".ckpt.", terms)
 
 
+def clear_name(target: bytes, terms: Terms) -> bytes:
+    """Where the partial file is decrypted to."""
+    return _named(target, b".clear.", terms)
+
+
 def other_name(target: bytes, terms: Terms) -> bytes:
     """The second partial name that a session over SFTP may have left."""
     return _named(target, b".", replace(terms, partial_tag=terms.partial_tag + b"~"))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.confined import Files
+from asperacentral.openascp.exchange.contents import Content, Contents
 from asperacentral.openascp.exchange.messages import Entry, Need, Verdict
 from asperacentral.openascp.exchange.scanning import Found
 from asperacentral.openascp.exchange.terms import Terms
@@ -25,7 +26,6 @@ from asperacentral.openascp.files.checksums import Checksum
 _PATIENCE_SECONDS = 0.02
 _READ = 1024 * 1024
 _CHANGED = "the source changed while it was read"
-_SHORTER = "the source became shorter while it was read"
 
 
 @dataclass(slots=True)
@@ -34,6 +34,7 @@ class _Source:
 
     found: Found
     descriptor: int = -1
+    content: Content | None = None
     void: bool = False
     checksum: Checksum | None = None
     extents: deque[tuple[int, int]] = field(default_factory=deque)
@@ -47,8 +48,11 @@ class _Source:
 class StreamReader:
     """The `StreamSource` of a sending half. `tell` is called in the reading thread."""
 
-    def __init__(self, files: Files, tell: Callable[[Verdict], None], terms: Terms) -> None:
+    def __init__(
+        self, files: Files, tell: Callable[[Verdict], None], terms: Terms, contents: Contents
+    ) -> None:
         self._files = files
+        self._contents = contents
         self._checksum = terms.checksum
         self._restore_access_time = terms.preserving().source_access_time
         self._tell = tell
@@ -130,6 +134,7 @@ class StreamReader:
         try:
             source.descriptor = self._files.open_file(source.found.place, os.O_RDONLY)
             self._check(source)
+            source.content = self._contents.of(source.descriptor, source.found)
             if self._checksum != "none":
                 source.checksum = Checksum(self._checksum)
         except OSError as error:
@@ -138,12 +143,9 @@ class StreamReader:
             self._withdraw(source, failure)
 
     def _fetch(self, source: _Source, offset: int, size: int) -> bytes:
-        if not source.void:
+        if not source.void and source.content is not None:
             try:
-                start = source.found.start + offset
-                data = os.pread(source.descriptor, size, start)
-                if len(data) < size:
-                    data += self._rest(source.descriptor, start + len(data), size - len(data))
+                data = source.content.read(offset, size)
                 if source.checksum is not None and source.checksum.size == offset:
                     source.checksum.update(data)
                 return data
@@ -152,19 +154,6 @@ class StreamReader:
             except Failure as failure:
                 self._withdraw(source, failure)
         return bytes(size)
-
-    @staticmethod
-    def _rest(descriptor: int, offset: int, size: int) -> bytes:
-        """What a read that was cut short left; some file systems do that without being at the end."""
-        parts = []
-        while size:
-            part = os.pread(descriptor, size, offset)
-            if not part:
-                raise Failure(FaspCode.DISK_READ, _SHORTER)
-            parts.append(part)
-            offset += len(part)
-            size -= len(part)
-        return b"".join(parts)
 
     def _finish(self, source: _Source) -> None:
         """All that is needed was read: is it still the same file?"""
@@ -187,15 +176,12 @@ class StreamReader:
     @staticmethod
     def _summed(source: _Source) -> bytes:
         """The checksum of the whole file; what was not sent, as a former session brought it, is read for it."""
-        checksum = source.checksum
-        if checksum is None:
+        checksum, content = source.checksum, source.content
+        if checksum is None or content is None:
             return b""
         while checksum.size < source.entry.size:
             left = source.entry.size - checksum.size
-            data = os.pread(source.descriptor, min(_READ, left), source.found.start + checksum.size)
-            if not data:
-                raise Failure(FaspCode.DISK_READ, _SHORTER)
-            checksum.update(data)
+            checksum.update(content.read(checksum.size, min(_READ, left)))
         return checksum.hexdigest().encode()
 
     @staticmethod

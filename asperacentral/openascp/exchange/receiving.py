@@ -42,6 +42,7 @@ from asperacentral.openascp.exchange.scanning import counts_of, shown_path
 from asperacentral.openascp.exchange.sending import MOST_UNSETTLED
 from asperacentral.openascp.exchange.target import Target
 from asperacentral.openascp.exchange.terms import Terms
+from asperacentral.openascp.exchange.unsealing import Unsealing
 from asperacentral.openascp.exchange.wanting import Wanted
 from asperacentral.openascp.exchange.writing import StreamWriter
 from asperacentral.openascp.failures import Failure, SessionFailure, from_os_error
@@ -95,12 +96,13 @@ class ReceivingHalf(Half):
         files: Files,
         terms: Terms,
         plane: Plane,
+        unsealing: Unsealing | None = None,
     ) -> None:
         super().__init__(conversation, observer)
         self._plane = plane
         self._loop = asyncio.get_running_loop()
         self._files = files
-        self._finisher = Finisher(files, terms)
+        self._finisher = Finisher(files, terms, unsealing)
         self._decider = Decider(files, terms, self._finisher)
         self._level = terms.resume_level
         self._persistent = terms.persistent

@@ -15,9 +15,9 @@ from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.confined import Files
 from asperacentral.openascp.exchange.messages import FILE, FOLDER, LINK, Argument, Entry, Scanned
 from asperacentral.openascp.exchange.paths import joined
-from asperacentral.openascp.exchange.terms import Terms
+from asperacentral.openascp.exchange.terms import ENCRYPT, Terms
 from asperacentral.openascp.failures import Failure, from_os_error
-from asperacentral.openascp.files import attributes, links
+from asperacentral.openascp.files import attributes, filecrypt, links
 from asperacentral.openascp.files.attributes import Preserve
 from asperacentral.openascp.scancounts import ScanCounts
 
@@ -66,6 +66,7 @@ class Scanner:
         self._skip_special = terms.skip_special
         self._preserve = terms.preserving() if attributes_too else Preserve()
         self._scanned: set[tuple[int, int]] | None = set() if terms.skip_duplicates else None
+        self._sealed = terms.file_crypt == ENCRYPT
         self._next_id = 0
         self.counts = ScanCounts()
 
@@ -169,7 +170,7 @@ class Scanner:
             argument=argument.index,
             path=here.path,
             kind=kind,
-            size=max(0, end - start) if kind == FILE else 0,
+            size=self._size(max(0, end - start)) if kind == FILE else 0,
             modified=found.st_mtime_ns,
             mode=stat.S_IMODE(found.st_mode),
             accessed=found.st_atime_ns,
@@ -180,6 +181,10 @@ class Scanner:
         )
         self._next_id += 1
         return Found(entry, here.place, shown_path(argument, here.path), start, found.st_size)
+
+    def _size(self, clear: int) -> int:
+        """As it travels."""
+        return filecrypt.sealed_size(clear) if self._sealed else clear
 
     def _attributes(self, place: bytes, kind: str) -> tuple[tuple[bytes, bytes], ...]:
         """Extended attributes and access lists, as far as they are to be kept. OSError, MetadataError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,8 +14,9 @@ from asperacentral.fasp.errors import FaspCode, known
 from asperacentral.openascp.confined import Files
 from asperacentral.openascp.exchange.clearing import SourceClearing
 from asperacentral.openascp.exchange.codec import LARGEST_CONTROL
+from asperacentral.openascp.exchange.contents import Contents
 from asperacentral.openascp.exchange.conversation import Conversation
-from asperacentral.openascp.exchange.digests import digests_of
+from asperacentral.openascp.exchange.digests import digests_by
 from asperacentral.openascp.exchange.half import Half, HalfObserver
 from asperacentral.openascp.exchange.layout import Layout
 from asperacentral.openascp.exchange.messages import (
@@ -88,7 +90,13 @@ class SendingHalf(Half):
     """Sends what the arguments name; `plane` moves the stream."""
 
     def __init__(
-        self, conversation: Conversation, observer: HalfObserver, files: Files, terms: Terms, plane: Plane
+        self,
+        conversation: Conversation,
+        observer: HalfObserver,
+        files: Files,
+        terms: Terms,
+        plane: Plane,
+        contents: Contents | None = None,
     ) -> None:
         super().__init__(conversation, observer)
         self._files = files
@@ -109,7 +117,8 @@ class SendingHalf(Half):
         self._layout = Layout()
         self._questions = 0
         self._verdicts: list[Verdict] = []
-        self._reader = StreamReader(files, self._tell_verdict, terms)
+        self._contents = contents or Contents()
+        self._reader = StreamReader(files, self._tell_verdict, terms, self._contents)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="scan")
 
     def work(self) -> tuple[Coroutine[Any, Any, None], ...]:
@@ -353,13 +362,21 @@ class SendingHalf(Half):
         outgoing = self._outgoing.get(ask.id)
         digests: tuple[bytes, ...] = ()
         if outgoing is not None:
-            found = outgoing.found
-            ranges = [(found.start + offset, length) for offset, length in ask.ranges]
             digests = await self._loop.run_in_executor(
-                self._threads, digests_of, self._files, found.place, ranges
+                self._threads, self._digests, outgoing.found, ask.ranges
             )
         self._questions -= 1
         self.conversation.send(Digests(ask.id, digests))
+
+    def _digests(self, found: Found, ranges: tuple[tuple[int, int], ...]) -> tuple[bytes, ...]:
+        try:
+            descriptor = self._files.open_file(found.place, os.O_RDONLY)
+        except OSError:
+            return ()
+        try:
+            return digests_by(self._contents.of(descriptor, found).read, ranges)
+        finally:
+            os.close(descriptor)
 
 
 def _by_weight(entries: list[Entry]) -> Iterator[list[Entry]]:

@@ -40,7 +40,7 @@ from asperacentral.openascp.exchange.planes import Planes
 from asperacentral.openascp.exchange.receiving import ReceivingHalf
 from asperacentral.openascp.exchange.sending import SendingHalf
 from asperacentral.openascp.exchange.stdio import converse_on
-from asperacentral.openascp.exchange.terms import Terms, UnknownTermError
+from asperacentral.openascp.exchange.terms import DECRYPT, ENCRYPT, Terms, UnknownTermError
 from asperacentral.openascp.failures import Failure, SessionFailure, shown
 from asperacentral.openascp.incoming import IncomingReports, port_files
 from asperacentral.openascp.plan import PlannedFile, PlannedFolder
@@ -104,6 +104,8 @@ class ServerSession:
         self._conversation = conversation
         self._rules = policy.direction(incoming=hello.sending)
         terms = _terms(hello)
+        if terms.file_crypt == (DECRYPT if hello.sending else ENCRYPT):
+            raise SessionFailure(FaspCode.USAGE, "the far side has no passphrase, and wants none")
         if hello.cipher not in CIPHERS:
             raise SessionFailure(FaspCode.USAGE, "the far side does not know the cipher")
         self._files = admit(

@@ -16,7 +16,7 @@ Extents = tuple[tuple[int, int], ...]
 class Target:
     """A file to be written: `missing` are the extents it lacks, the others are in `leftover`.
 
-    `identity` is set when the file is worth a checkpoint.
+    `identity` is set when the file is worth a checkpoint; `clear` is where the file is decrypted to, if it has to be.
     """
 
     entry: Entry
@@ -26,6 +26,7 @@ class Target:
     identity: Identity | None
     missing: Extents
     leftover: Leftover | None = None
+    clear: bytes = b""
 
     @property
     def kept(self) -> int:

@@ -19,6 +19,10 @@ from asperacentral.openascp.files.selection import PatternError, Rule, Selection
 _T = TypeVar("_T")
 
 
+ENCRYPT = "encrypt"
+DECRYPT = "decrypt"
+
+
 class UnknownTermError(Exception):
     """A rule is not known here or makes no sense; the text names it."""
 
@@ -50,6 +54,7 @@ class Terms:
     save_suffix: bytes = b""
     checksum: str = "none"
     afterwards: list[Any] = field(default_factory=list)
+    file_crypt: str = ""
     precalculate: bool = False
     udp_port: int = 0
     """The port to try first; 0: no UDP, please."""
@@ -113,6 +118,8 @@ def _check(terms: Terms) -> None:
         raise UnknownTermError("a rate is negative")
     if terms.udp_port not in range(65536):
         raise UnknownTermError("there is no such UDP port")
+    if terms.file_crypt not in ("", ENCRYPT, DECRYPT):
+        raise UnknownTermError(f"this end does not know how to {terms.file_crypt[:60]!r} files")
     if terms.links not in links.POLICIES:
         raise UnknownTermError(f"this end does not know the rule {terms.links[:60]!r} for links")
     if terms.checksum not in ("none", *checksums.NAMES):

@@ -76,6 +76,7 @@ class _Incoming:
     sure: bool = False
     checksum: str = ""
     dropped: bool = False
+    looked_at: bool = False
 
 
 class StreamWriter:
@@ -235,7 +236,21 @@ class StreamWriter:
             self._fail(incoming, failure)
             return
         self._moved(incoming, piece)
-        self._end_if_whole(incoming)
+        if self._begins_well(incoming):
+            self._end_if_whole(incoming)
+
+    def _begins_well(self, incoming: _Incoming) -> bool:
+        """Look at a file's first bytes once they are there, where these tell whether it will be any good."""
+        if incoming.looked_at or incoming.contiguous < self._finisher.header:
+            return True
+        incoming.looked_at = True
+        try:
+            self._finisher.check_header(incoming.descriptor)
+        except OSError as error:
+            self._fail(incoming, from_os_error(error, FaspCode.DISK_READ))
+        except Failure as failure:
+            self._fail(incoming, failure)
+        return not incoming.dropped
 
     def _moved(self, incoming: _Incoming, piece: Piece) -> None:
         if piece.offset <= incoming.contiguous:

@@ -248,6 +248,11 @@ def decrypt(
         write(whole.part(offset, CHUNK, read(*whole.span(offset, CHUNK))))
 
 
+def after_chunks(offset: int, chunks: int) -> int:
+    """Where in the encrypted form that many chunks end, counted from the one at `offset`."""
+    return HEADER + (max(0, offset - HEADER) // _SEALED + chunks) * _SEALED
+
+
 def salt_of(*parts: bytes) -> bytes:
     """A salt for files that go to one place: the same each time, so that broken transfers can go on."""
     return _digest(b"salt", parts)
