@@ -159,6 +159,13 @@ def pattern(offset: int, size: int) -> bytes:
     return data
 
 
+def whole(volley: list[bytes]) -> list[bytes]:
+    """The datagrams of a volley, which come in two pieces each, unless it is a probe."""
+    if len(volley) == 1:
+        return volley
+    return [header + body for header, body in zip(volley[::2], volley[1::2], strict=True)]
+
+
 class Simulation:
     """A path and the flows on it. `back` are the conditions of the reports' way: as those there, without a queue."""
 
@@ -222,9 +229,9 @@ class Simulation:
         for index, flow in enumerate(self.flows):
             if flow.start <= now and flow.done is None:
                 flow.feed()
-                while pieces := flow.sender.burst(now):
-                    for header, body in pieces:
-                        self.there.send(index, header + body, now)
+                while volleys := flow.sender.burst(now):
+                    for datagram in (each for volley in volleys for each in whole(volley)):
+                        self.there.send(index, datagram, now)
                     flow.feed()
         self._deliver(self.there.arrived(now), now)
         for index, flow in enumerate(self.flows):

@@ -28,11 +28,16 @@ ROOM = 64 << 20
 WHOLE = 0
 GIVEN_UP = 1
 
-_CHUNK = 512 << 10
+_CHUNK = 1 << 20
 _LEAST_CHUNK = 16 << 10
 _CHUNKS_AHEAD = 24
 _AHEAD_SECONDS = 0.25
 _LONGEST_WAIT = 0.5
+_BLIND_BURSTS = 4
+_GATHER_SECONDS = 0.002
+_LEAST_PAUSE = 0.0001
+_BATCHES = 16
+"""The receiver works on a part of what its socket holds at once."""
 _CONFIRM_SECONDS = 0.05
 _LINGER_SECONDS = 3.0
 _GOODBYES = 3
@@ -76,7 +81,9 @@ class Sending:
             rtt=link.rtt,
         )
         self._most = self._size = link.size
-        self._setting = setting
+        self._setting = self._applied = setting
+        self._unseen = 0
+        self._starving = False
         self._stopped = self._silent = False
         self._heard_at = now
         self._confirmed_at = now
@@ -127,24 +134,28 @@ class Sending:
 
     def _turn(self) -> None:
         end, udp = self.end, self._link.socket
+        wait = min(end.wait(time.monotonic()), _LONGEST_WAIT)
+        # Looking costs a call: while bursts follow each other without a pause, not before each of them.
+        self._unseen += 1
+        if wait > 0 or self._unseen >= _BLIND_BURSTS:
+            self._unseen = 0
+            if udp.wait(wait):
+                self._take_in(udp.receive())
         now = time.monotonic()
-        datagrams = udp.receive()
-        if datagrams:
-            before = end.inbox.arrived.end
-            end.take_in(datagrams, now)
-            if end.inbox.arrived.end != before:
-                self._heard_at = now
         self._attend(now)
         self._apply()
         self._feed()
-        pieces = end.burst(now)
-        if pieces:
-            try:
-                udp.send_all(pieces, self._size)
-            except TooLargeError:
-                self._most = min(self._most, SMALLEST)
-            return
-        udp.wait(min(end.wait(time.monotonic()), _LONGEST_WAIT))
+        try:
+            udp.send_all(end.burst(now), self._size)
+        except TooLargeError:
+            self._most = min(self._most, SMALLEST)
+
+    def _take_in(self, datagrams: list[memoryview]) -> None:
+        now = time.monotonic()
+        before = self.end.inbox.arrived.end
+        self.end.take_in(datagrams, now)
+        if self.end.inbox.arrived.end != before:
+            self._heard_at = now
 
     def _attend(self, now: float) -> None:
         """Say again that we are here, and find out whether the other end still is."""
@@ -159,9 +170,11 @@ class Sending:
 
     def _apply(self) -> None:
         setting, control = self._setting, self.end.control
-        if control.policy is not setting.policy:
-            control.set_policy(setting.policy)
-        control.set_rates(setting.target, setting.minimum)
+        if setting is not self._applied:
+            self._applied = setting
+            if control.policy is not setting.policy:
+                control.set_policy(setting.policy)
+            control.set_rates(setting.target, setting.minimum)
         size = min(self._most, max(_ORDINARY, int(control.rate * _LONGEST_DATAGRAM)))
         much = self._size > self._most or not self._size // 2 < size < 2 * self._size
         if size != self._size and (much or size == self._most):
@@ -170,10 +183,12 @@ class Sending:
 
     def _feed(self) -> None:
         while self.end.hungry:
+            self._starving = True  # before the look: who brings something after it sees this
             try:
                 item = self._ahead.get_nowait()
             except queue.Empty:
                 return
+            self._starving = False
             self._places.release()
             if isinstance(item, BaseException):
                 raise item
@@ -194,12 +209,14 @@ class Sending:
             if self._ended:
                 return
             self._ahead.put(item)
-            self._link.socket.wake()
+            if self._starving:
+                self._link.socket.wake()
 
     def _chunk(self) -> int:
         """Bytes to read at a time: what is read ahead in all is a quarter of a second at the rate."""
-        at_rate = self.end.control.rate * _AHEAD_SECONDS / _CHUNKS_AHEAD
-        return max(_LEAST_CHUNK, min(int(at_rate), _CHUNK))
+        wanted = max(_LEAST_CHUNK, min(int(self.end.control.rate * _AHEAD_SECONDS / _CHUNKS_AHEAD), _CHUNK))
+        volley = self.end.volley_bytes
+        return wanted // volley * volley or wanted
 
 
 class Receiving:
@@ -216,6 +233,9 @@ class Receiving:
         self._stopped = self._silent = False
         self._heard_at = now
         self._confirmed_at = now
+        self._looked_at = now
+        self._rate = 0.0
+        self._batch = link.socket.room / _BATCHES
 
     def stop(self, say: bool = True) -> None:
         """Give up; `run` returns soon, and tells the other end unless not to `say` so. From any thread."""
@@ -250,10 +270,13 @@ class Receiving:
 
     def _turn(self) -> None:
         end, udp, sink = self.end, self._link.socket, self._sink
-        udp.wait(min(end.wait(time.monotonic()), _LONGEST_WAIT if end.heard else _CONFIRM_SECONDS))
-        datagrams = udp.receive()
+        datagrams: list[memoryview] = []
+        if udp.wait(min(end.wait(time.monotonic()), _LONGEST_WAIT if end.heard else _CONFIRM_SECONDS)):
+            self._gather()
+            datagrams = udp.receive()
         now = time.monotonic()
         if datagrams:
+            self._watch(sum(map(len, datagrams)), now)
             before = end.inbox.arrived.end
             for offset, data in end.take(datagrams, now, sink.backlog):
                 sink.write(offset, data)
@@ -267,3 +290,17 @@ class Receiving:
                 udp.send(datagram)
         if now > self._heard_at + self._silence:
             raise PlaneLostError(f"nothing was heard of the sender for {self._silence:.0f} seconds")
+
+    def _gather(self) -> None:
+        """Something has arrived: let more of it come, as much as the socket holds easily, and work on it at once."""
+        if self._link.socket.more or not self._rate:
+            return
+        pause = self._looked_at + min(_GATHER_SECONDS, self._batch / self._rate) - time.monotonic()
+        if pause > _LEAST_PAUSE:
+            time.sleep(pause)
+
+    def _watch(self, size: int, now: float) -> None:
+        """The rate at which datagrams arrive; it is taken to grow at once and to sink slowly."""
+        rate = size / max(now - self._looked_at, 1e-6)
+        self._looked_at = now
+        self._rate = rate if rate > self._rate else self._rate + (rate - self._rate) / 16

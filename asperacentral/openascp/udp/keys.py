@@ -13,6 +13,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from enum import Enum
+from functools import partial
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -26,7 +27,10 @@ KEY_BITS = 22
 PACKETS_PER_KEY = 1 << KEY_BITS
 """About four million: far below what is safe for AES-GCM, even with datagrams of 64 kB."""
 
-_NONCE_BYTES = 12
+NONCE_BYTES = 12
+"""A nonce is the sequence number in so many bytes."""
+
+Buffer = bytes | memoryview
 
 
 class Cipher(Enum):
@@ -70,8 +74,6 @@ class DirectionKeys:
         """24 bits in every header, by which what belongs to another session is dropped unopened."""
         if cipher is Cipher.NONE:
             self._clear_word = self.word(Kind.DATA)
-        self._epoch = -1
-        self._encrypt: Callable[[bytes, bytes, bytes], bytes] | None = None
 
     def word(self, kind: Kind) -> int:
         """The header's first number."""
@@ -80,17 +82,24 @@ class DirectionKeys:
     def seal(self, word: int, sequence: int, argument: int, body: bytes) -> tuple[bytes, bytes]:
         """Header and sealed body. A sequence number must never be used for a second call."""
         header = HEADER.pack(word, sequence & 0xFFFFFFFF, argument)
-        nonce = sequence.to_bytes(_NONCE_BYTES, "big")
-        epoch = sequence >> KEY_BITS
-        if epoch != self._epoch or self._encrypt is None:
-            self._epoch, self._encrypt = epoch, self._key(epoch).encrypt
+        nonce = sequence.to_bytes(NONCE_BYTES, "big")
         if word == self._clear_word:
-            return header, body + self._encrypt(nonce, b"", header + body)
-        return header, self._encrypt(nonce, body, header)
+            return header, self._seal_clear(sequence, nonce, body, header)
+        return header, self._key(sequence >> KEY_BITS).encrypt(nonce, body, header)
+
+    def data_sealer(self, sequence: int) -> Callable[[bytes, Buffer, bytes], bytes]:
+        """What seals data with numbers from `sequence` on to the end of its key, given nonce, body and header."""
+        if self._clear_word >= 0:
+            return partial(self._seal_clear, sequence)
+        return self._key(sequence >> KEY_BITS).encrypt
+
+    def data_opener(self, sequence: int) -> Callable[[bytes, Buffer, Buffer], bytes] | None:
+        """The same for opening; it raises InvalidTag. None for data that is not encrypted."""
+        return None if self._clear_word >= 0 else self._key(sequence >> KEY_BITS).decrypt
 
     def open(self, word: int, sequence: int, datagram: bytes | memoryview) -> bytes | None:
         """The body of a datagram with this sequence number; None when the seal is not this session's."""
-        nonce = sequence.to_bytes(_NONCE_BYTES, "big")
+        nonce = sequence.to_bytes(NONCE_BYTES, "big")
         key = self._key(sequence >> KEY_BITS)
         try:
             if word == self._clear_word:
@@ -99,6 +108,10 @@ class DirectionKeys:
             return key.decrypt(nonce, datagram[HEADER.size :], datagram[: HEADER.size])
         except InvalidTag:
             return None
+
+    def _seal_clear(self, sequence: int, nonce: bytes, body: Buffer, header: bytes) -> bytes:
+        content = bytes(body)
+        return content + self._key(sequence >> KEY_BITS).encrypt(nonce, b"", header + content)
 
     def _key(self, epoch: int) -> AESGCM:
         key = self._keys.get(epoch)

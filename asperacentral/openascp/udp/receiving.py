@@ -80,17 +80,11 @@ class ReceivingEnd:
         runs: list[tuple[int, bytes]] = []
         parts: list[bytes] = []
         start = place = 0
-        stream = self._stream
-        opened = self.inbox.open
-        for datagram in datagrams:
-            packet = opened(datagram, now)
-            if packet is None:
+        stream, data = self._stream, int(Kind.DATA)
+        for kind, _, offset, body in self.inbox.open_all(datagrams, now):
+            if kind != data:
+                self._control(kind, offset, body)
                 continue
-            kind, _, offset, body = packet
-            if kind != Kind.DATA:
-                self._control(packet[0], offset, body)
-                continue
-            self.heard = True
             after = offset + len(body)
             self._since_report += len(body)
             if offset == stream.end:
@@ -109,7 +103,9 @@ class ReceivingEnd:
             place = after
         if parts:
             runs.append((start, b"".join(parts) if len(parts) > 1 else parts[0]))
-        self.received += sum(len(data) for _, data in runs)
+        if self._since_report:
+            self.heard = True
+        self.received += sum(len(content) for _, content in runs)
         return runs
 
     def wait(self, now: float) -> float:

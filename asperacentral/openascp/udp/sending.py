@@ -16,14 +16,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from asperacentral.openascp.udp.boxes import Inbox, Outbox
+from asperacentral.openascp.udp.flight import Flight
+from asperacentral.openascp.udp.keys import Buffer
 from asperacentral.openascp.udp.packets import OVERHEAD, UNKNOWN_LENGTH, Kind, MalformedBody, Probe, Report
 from asperacentral.openascp.udp.rates import Observation, RateControl
 
-MOST_PER_BURST = 44
-"""Datagrams, and `LARGEST_BURST` bytes: what one call can hand to the kernel."""
-LARGEST_BURST = 65_000
+MOST_AT_ONCE = 44
+"""Datagrams, and `LARGEST_VOLLEY` bytes: what one call can hand to the kernel."""
+LARGEST_VOLLEY = 65_000
 
 _BURST_SECONDS = 0.001
+_SLOW_BURST_SECONDS = 0.002
+_MOST_VOLLEYS = 4
 _CATCH_UP = 0.010
 _PROBE_SECONDS = 0.010
 _IDLE_SECONDS = 0.5
@@ -50,8 +54,8 @@ class Sent:
     """Bytes of the stream that the receiver says it has."""
 
 
-Record = tuple[int, bytes, float]
-"""Of a datagram under way: offset and bytes (empty for a probe), and when it was sent."""
+Volley = list[bytes]
+"""Header, sealed body, header ... of datagrams of one size but the last, which may be shorter."""
 
 
 class SendingEnd:
@@ -82,18 +86,17 @@ class SendingEnd:
         self._buffer = buffer
         self._headers = headers
         self._resize(size)
-        self._chunk = b""
+        self._chunk = memoryview(b"")
         self._place = 0
         self._offset = 0
         self._flush = False
         self._ended = False
         self._length_told = self._length_heard = False
-        self._again: deque[tuple[int, bytes]] = deque()
+        self._again: deque[tuple[int, Buffer]] = deque()
         self._copies: dict[int, int] = {}
         self._extra = 0
-        self._records: dict[int, Record] = {}
+        self._flight = Flight()
         self._resolved = outbox.next
-        self._flight = 0
         self._least_rtt = rtt
         self._least_at = now
         self._last_report = -1
@@ -112,13 +115,18 @@ class SendingEnd:
 
     @property
     def hungry(self) -> bool:
-        """Whether less than a burst of the stream is at hand, and more is to come."""
-        return not self._ended and len(self._chunk) - self._place < LARGEST_BURST
+        """Whether less than a datagram of the stream is at hand, and more is to come."""
+        return not self._ended and len(self._chunk) - self._place < self._payload
+
+    @property
+    def volley_bytes(self) -> int:
+        """Bytes of the stream that one call to the kernel takes; multiples of it are best to `feed`."""
+        return self._largest * self._payload
 
     @property
     def complete(self) -> bool:
         """The stream has ended, the receiver has all of it and knows that this is all."""
-        return self._length_heard and not self._again and not self._flight
+        return self._length_heard and not self._again and not self._flight.bytes
 
     def feed(self, data: bytes | None) -> None:
         """The next bytes of the stream; empty: no more for now, None: that was all."""
@@ -127,27 +135,28 @@ class SendingEnd:
         elif not data:
             self._flush = True
         else:
-            self._chunk = self._chunk[self._place :] + data
+            left = self._chunk[self._place :]
+            self._chunk = memoryview(b"".join((left, data)) if left else data)
             self._place = 0
             self._flush = False
 
     # --- out
 
-    def burst(self, now: float) -> list[tuple[bytes, bytes]]:
-        """The datagrams to send now, in two pieces each: all of one size but the last, which may be shorter."""
-        count = self._allowed(now)
-        pieces = self._data(count, now) if count > 0 else []
-        if pieces:
-            wire = sum(map(_length, pieces)) + len(pieces) * self._headers
+    def burst(self, now: float) -> list[Volley]:
+        """The datagrams to send now."""
+        volleys = self._data(now)
+        if volleys:
+            count = sum(map(len, volleys)) // 2
+            wire = sum(map(_length, volleys)) + count * self._headers
             self.sent.wire += wire
-            self.sent.datagrams += len(pieces)
+            self.sent.datagrams += count
             self._next_time = max(self._next_time, now - _CATCH_UP) + wire / self.control.rate
             self._last_sent = now
             if now - self._last_told < _TELL_SECONDS and not (self._ended and self._drained):
-                return pieces
-        if self._probe_due(now) or pieces:
-            pieces.append(self._probe(now))
-        return pieces
+                return volleys
+        if volleys or now >= self._probe_time():
+            volleys.append(self._probe(now))
+        return volleys
 
     def wait(self, now: float) -> float:
         """Seconds until `burst` has something, if nothing arrives before."""
@@ -227,50 +236,40 @@ class SendingEnd:
 
     def _times(self, report: Report, now: float) -> tuple[float | None, float | None]:
         """Round trip and one-way delay (the latter plus the difference of the clocks), seconds."""
-        record = self._records.get(report.echo)
-        if record is None:
+        sent_at = self._flight.sent_at(report.echo)
+        if sent_at is None:
             return None, None
-        rtt = now - record[2] - report.held / 1e6
+        rtt = now - sent_at - report.held / 1e6
         if rtt < 0:
             return None, None
         self.rtt += (rtt - self.rtt) / 8
         if rtt <= self._least_rtt or now - self._least_at > _RTT_MEMORY:
             self._least_rtt, self._least_at = rtt, now
-        return rtt, report.arrived / 1e6 - record[2]
+        return rtt, report.arrived / 1e6 - sent_at
 
     def _settle(self, report: Report) -> int:
         """What the report describes has arrived, or is to be sent again; returns how many datagrams were lost."""
         lost = 0
-        place = self._resolved
         for first, after in report.missing:
-            if after <= place:
+            if after <= self._resolved:
                 continue
-            self._arrived(place, first)
-            for sequence in range(max(place, first), after):
-                lost += 1
-                self._missing(sequence)
-            place = after
-        self._arrived(place, report.after)
+            self._arrived(first)
+            lost += after - max(self._resolved, first)
+            for offset, content in self._flight.leave(after):
+                if content:
+                    self._missing(offset, content)
+        self._arrived(report.after)
         self._resolved = report.after
         return lost
 
-    def _arrived(self, first: int, after: int) -> None:
-        records = self._records
-        for sequence in range(first, after):
-            record = records.pop(sequence, None)
-            if record is not None:
-                self._flight -= len(record[1])
-                if self._copies and record[0] in self._copies:
-                    self._copies[record[0]] = _DELIVERED
-                elif record[0] == _LENGTH:
-                    self._length_heard = True
+    def _arrived(self, before: int) -> None:
+        for offset, _ in self._flight.leave(before):
+            if self._copies and offset in self._copies:
+                self._copies[offset] = _DELIVERED
+            elif offset == _LENGTH:
+                self._length_heard = True
 
-    def _missing(self, sequence: int) -> None:
-        record = self._records.pop(sequence, None)
-        if record is None or not record[1]:
-            return
-        offset, payload, _ = record
-        self._flight -= len(payload)
+    def _missing(self, offset: int, content: Buffer) -> None:
         left = self._copies.get(offset)
         if left is not None:
             if left == _DELIVERED:
@@ -279,19 +278,19 @@ class SendingEnd:
                 self._copies[offset] = left - 1
                 return
             del self._copies[offset]
-        self._repeat(offset, payload)
+        self._repeat(offset, content)
 
-    def _repeat(self, offset: int, payload: bytes) -> None:
+    def _repeat(self, offset: int, content: Buffer) -> None:
         """Send these bytes again, in datagrams of the present size."""
-        for place in range(0, len(payload), self._payload):
-            self._again.append((offset + place, payload[place : place + self._payload]))
+        for place in range(0, len(content), self._payload):
+            self._again.append((offset + place, content[place : place + self._payload]))
 
     # --- which datagrams
 
     def _resize(self, size: int) -> None:
         self._payload = size - OVERHEAD
         self._wire_size = size + self._headers
-        self._largest = max(1, min(MOST_PER_BURST, LARGEST_BURST // size))
+        self._largest = max(1, min(MOST_AT_ONCE, LARGEST_VOLLEY // size))
 
     @property
     def _drained(self) -> bool:
@@ -306,7 +305,7 @@ class SendingEnd:
         )
         if self._room is not None:
             limit = min(limit, self._room)
-        return limit - self._flight
+        return limit - self._flight.bytes
 
     def _allowed(self, now: float) -> int:
         rate = self.control.rate
@@ -316,37 +315,59 @@ class SendingEnd:
             self._paced = rate
         if rate <= 0 or now < self._next_time:
             return 0
-        share = int(rate * _BURST_SECONDS / self._wire_size) + 1
-        return min(self._largest, share, math.ceil(self._window() / self._payload))
+        return min(self._share(rate), math.ceil(self._window() / self._payload))
 
-    def _data(self, count: int, now: float) -> list[tuple[bytes, bytes]]:
-        pieces: list[tuple[bytes, bytes]] = []
-        full = self._payload
-        seal, records = self._outbox.data, self._records
-        if not self._again and self._copies and not self._flight:
+    def _share(self, rate: float) -> int:
+        """Datagrams to send at a time: those of a millisecond; where that is less than one call takes, up to two."""
+        least = int(rate * _BURST_SECONDS / self._wire_size) + 1
+        more = int(rate * _SLOW_BURST_SECONDS / self._wire_size) + 1
+        return min(max(least, min(more, self._largest)), _MOST_VOLLEYS * self._largest)
+
+    def _data(self, now: float) -> list[Volley]:
+        """Datagrams with bytes of the stream, as many as may be sent."""
+        volleys: list[Volley] = []
+        left = self._allowed(now)
+        if not self._again and self._copies and not self._flight.bytes:
             self._copies.clear()
-        while len(pieces) < count:
-            if self._again:
-                item = self._next_again()
-                if item is None:
-                    continue
-                offset, payload = item
-                self.sent.again += 1
-            else:
-                if self._drained:
-                    break
-                payload = self._chunk[self._place : self._place + full]
-                offset = self._offset
-                self._place += len(payload)
-                self._offset += len(payload)
-            records[self._outbox.next] = (offset, payload, now)
-            pieces.append(seal(offset, payload))
-            self._flight += len(payload)
-            if len(payload) < full:
-                break
-        return pieces
+        while left > 0 and (self._again or not self._drained):
+            count = min(left, self._largest)
+            volley = self._old(count, now) if self._again else self._new(count, now)
+            if volley:
+                volleys.append(volley)
+                left -= len(volley) // 2
+        return volleys
 
-    def _next_again(self) -> tuple[int, bytes] | None:
+    def _new(self, count: int, now: float) -> Volley:
+        """The next bytes of the stream."""
+        content = self._chunk[self._place : self._place + count * self._payload]
+        excess = len(content) % self._payload
+        if excess and len(content) > excess and not self._flush and not self._ended:
+            content = content[:-excess]  # it goes with what comes next
+        volley = self._put(self._offset, content, now)
+        self._place += len(content)
+        self._offset += len(content)
+        return volley
+
+    def _old(self, count: int, now: float) -> Volley:
+        """What was lost; empty when it turns out to have arrived."""
+        volley: Volley = []
+        for _ in range(min(count, len(self._again))):
+            item = self._next_again()
+            if item is None:
+                continue
+            volley += self._put(*item, now)
+            self.sent.again += 1
+            if len(item[1]) < self._payload:
+                break
+        return volley
+
+    def _put(self, offset: int, content: Buffer, now: float) -> Volley:
+        first = self._outbox.next
+        volley = self._outbox.data(offset, content, self._payload)
+        self._flight.add(first, self._outbox.next - first, offset, content, self._payload, now)
+        return volley
+
+    def _next_again(self) -> tuple[int, Buffer] | None:
         """What is to be sent again first; None when it has arrived meanwhile."""
         offset, payload = self._again.popleft()
         left = self._copies.get(offset)
@@ -374,24 +395,21 @@ class SendingEnd:
             return self._last_probe + _PROBE_SECONDS
         if self._ended and self._place == len(self._chunk) and not self._length_told:
             return self._last_sent
-        if self._records:
+        if self._flight:
             return max(self._last_sent, self._last_probe) + max(_PROBE_SECONDS, self.rtt / 4)
         return max(self._last_sent, self._last_probe) + _IDLE_SECONDS
 
-    def _probe_due(self, now: float) -> bool:
-        return now >= self._probe_time()
-
-    def _probe(self, now: float) -> tuple[bytes, bytes]:
+    def _probe(self, now: float) -> Volley:
         length = self._offset if self._ended and self._place == len(self._chunk) else UNKNOWN_LENGTH
         known = length != UNKNOWN_LENGTH
         self._length_told |= known
-        self._records[self._outbox.next] = (_LENGTH if known else _PROBED, b"", now)
+        self._flight.add(self._outbox.next, 1, _LENGTH if known else _PROBED, b"", 0, now)
         body = Probe(self._resolved, int(self._ask)).encode()
         self._last_probe = self._last_told = now
         self._ask = False
         self.sent.datagrams += 1
-        return self._outbox.seal(Kind.PROBE, length, body), b""
+        return [self._outbox.seal(Kind.PROBE, length, body)]
 
 
-def _length(pieces: tuple[bytes, bytes]) -> int:
-    return len(pieces[0]) + len(pieces[1])
+def _length(pieces: Volley) -> int:
+    return sum(map(len, pieces))

@@ -64,6 +64,8 @@ class UdpSocket:
         self._gso = _LINUX
         self._gro = self._try_gro()
         self._reads = self._joined = 0
+        self.more = False
+        """Whether `receive` has left something to the next call."""
 
     @property
     def port(self) -> int:
@@ -94,12 +96,13 @@ class UdpSocket:
         with suppress(OSError):
             os.eventfd_write(self._wake, 1)
 
-    def wait(self, seconds: float) -> None:
-        """Return when there is something to receive, `wake` is called, or the time is over."""
+    def wait(self, seconds: float) -> bool:
+        """Return when there is something to receive, `wake` is called, or the time is over; whether it is the first."""
         ready, _, _ = select.select([self._number, self._wake], [], [], max(seconds, 0.0))
         if self._wake in ready:
             with suppress(BlockingIOError):
                 os.eventfd_read(self._wake)
+        return self._number in ready
 
     # --- out
 
@@ -113,31 +116,32 @@ class UdpSocket:
         except OSError as error:
             self._judge(error)
 
-    def send_all(self, pieces: Sequence[tuple[bytes, bytes]], size: int) -> None:
-        """Send datagrams given in two pieces each, none longer than `size`. TooLargeError."""
-        # A lone datagram that is longer than a former size would be cut up, too.
-        if self._gso and size != self._segment and (len(pieces) > 1 or self._segment):
-            self._set_segment(size)
-        batch: list[bytes] = []
-        for header, body in pieces:
-            batch.append(header)
-            batch.append(body)
-            if len(header) + len(body) < size or not self._gso:
-                self._send_batch(batch)
-                batch = []
-        if batch:
-            self._send_batch(batch)
+    def send_all(self, volleys: Iterable[Sequence[bytes]], size: int) -> None:
+        """Send datagrams, given as header, body, header ..., or one whole; in each volley they have `size` bytes, but
+        for the last, which may be shorter. TooLargeError.
+        """
+        for volley in volleys:
+            # A lone datagram that is longer than a former size would be cut up, too.
+            if self._gso and size != self._segment and (len(volley) > 2 or self._segment):
+                self._set_segment(size)
+            if self._gso or len(volley) <= 2:
+                self._send_volley(volley)
+            else:
+                self._send_singly(volley)
 
-    def _send_batch(self, batch: list[bytes]) -> None:
+    def _send_volley(self, volley: Sequence[bytes]) -> None:
         try:
-            self._socket.sendmsg(batch)
+            self._socket.sendmsg(volley)
         except OSError as error:
-            if error.errno not in _NO_OFFLOAD or len(batch) == 2 or not self._gso:
+            if error.errno not in _NO_OFFLOAD or len(volley) <= 2 or not self._gso:
                 self._judge(error)
                 return
             self._no_gso()
-            for place in range(0, len(batch), 2):
-                self._send_batch(batch[place : place + 2])
+            self._send_singly(volley)
+
+    def _send_singly(self, volley: Sequence[bytes]) -> None:
+        for place in range(0, len(volley), 2):
+            self._send_volley(volley[place : place + 2])
 
     def _judge(self, error: OSError) -> None:
         if error.errno == errno.EMSGSIZE:
@@ -163,6 +167,7 @@ class UdpSocket:
         """What has arrived, as far as it fits; valid until the next call."""
         found: list[memoryview] = []
         place = 0
+        self.more = True
         arena = self._arena
         receive = self._receive_joined if self._gro else self._receive_one
         for _ in range(_MOST_READS):
@@ -171,6 +176,7 @@ class UdpSocket:
             try:
                 place += receive(arena[place : place + _LARGEST], found)
             except BlockingIOError:
+                self.more = False
                 break
             except OSError as error:
                 if error.errno not in _IGNORED:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asperacentral.openascp.udp.keys import PACKETS_PER_KEY, Cipher
-from bench.wan.simulator import Conditions, Simulation
+from bench.wan.simulator import Conditions, Simulation, whole
 
 KBPS = 1000
 MB = 1_000_000
@@ -167,7 +167,7 @@ def test_a_flood_of_forged_and_replayed_datagrams_changes_nothing_but_counters()
     simulation = Simulation(Conditions(rate=50, delay=0.01))
     flow = simulation.add(target=45 * KBPS, length=2 * MB)
     simulation.run(0.1)
-    seen = [bytes(piece) for pair in flow.sender.burst(simulation.now) for piece in [b"".join(pair)]]
+    seen = [each for volley in flow.sender.burst(simulation.now) for each in whole(volley)]
     inbox = flow.receiver.inbox
     tag = seen[0][:4] if seen else bytes(4)
     before = (flow.receiver.received, inbox.arrived.end)

@@ -155,10 +155,10 @@ def test_a_path_that_shrinks_under_way_gets_smaller_datagrams(monkeypatch: pytes
     with met() as (caller, answerer):
         plain = UdpSocket.send_all
 
-        def narrow(self: UdpSocket, pieces: list[tuple[bytes, bytes]], size: int) -> None:
+        def narrow(self: UdpSocket, volleys: list[list[bytes]], size: int) -> None:
             if size > 1500:
                 raise sockets.TooLargeError
-            plain(self, pieces, size)
+            plain(self, volleys, size)
 
         monkeypatch.setattr(UdpSocket, "send_all", narrow)
         assert transfer(Sending(caller, Source(data), FAST), Receiving(answerer, sink)) == (True, True)
@@ -259,8 +259,8 @@ def test_a_pause_holds_and_a_rate_sets_it_going_again() -> None:
 def test_a_lone_large_datagram_is_not_cut_to_a_former_size() -> None:
     near, far = UdpSocket(socket.AF_INET, "127.0.0.1"), UdpSocket(socket.AF_INET, "127.0.0.1")
     near.connect(("127.0.0.1", far.port))
-    near.send_all([(b"h" * 10, b"b" * 990)] * 3, 1000)
-    near.send_all([(b"H" * 10, b"B" * 29_990)], 30_000)
+    near.send_all([[b"h" * 10, b"b" * 990] * 3], 1000)
+    near.send_all([[b"H" * 10, b"B" * 29_990]], 30_000)
     arrived: list[int] = []
     for _ in range(30):
         far.wait(1)

@@ -118,6 +118,6 @@ def test_a_hello_replayed_from_another_address_draws_no_stream_there() -> None:
 def test_data_that_overtakes_the_confirmation_is_left_to_be_sent_again() -> None:
     sent, arriving = Outbox(keys(Direction.FROM_CALLER)), Inbox(keys(Direction.FROM_CALLER))
     answerer = Answerer(arriving, Outbox(keys(Direction.FROM_ANSWERER)), buffer=222)
-    overtaking = b"".join(sent.data(0, b"bytes"))
+    overtaking = b"".join(sent.data(0, b"bytes", 5))
     assert answerer.take_in(overtaking, "home", 0.0) is None
     assert 0 not in arriving.arrived

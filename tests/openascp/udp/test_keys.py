@@ -25,10 +25,10 @@ def pair(cipher: Cipher = Cipher.AES128, first: int = 0) -> tuple[Outbox, Inbox]
 
 
 @pytest.mark.parametrize("cipher", CIPHERS)
-@given(payload=st.binary(max_size=1500), offset=st.integers(0, (1 << 64) - 1))
+@given(payload=st.binary(min_size=1, max_size=1500), offset=st.integers(0, (1 << 64) - 1))
 def test_what_is_sealed_opens(cipher: Cipher, payload: bytes, offset: int) -> None:
     outbox, inbox = pair(cipher)
-    datagram = b"".join(outbox.data(offset, payload))
+    datagram = b"".join(outbox.data(offset, payload, 9999))
 
     assert len(datagram) == len(payload) + OVERHEAD
     assert inbox.open(datagram, 0.0) == (Kind.DATA, 0, offset, payload)
@@ -39,7 +39,7 @@ def test_only_without_encryption_are_file_bytes_readable(cipher: Cipher) -> None
     outbox, _ = pair(cipher)
     payload = b"the quick brown fox" * 10
 
-    assert (payload in b"".join(outbox.data(0, payload))) is (cipher is Cipher.NONE)
+    assert (payload in b"".join(outbox.data(0, payload, 9999))) is (cipher is Cipher.NONE)
     assert payload not in outbox.seal(Kind.REPORT, 0, payload)
 
 
@@ -47,7 +47,7 @@ def test_only_without_encryption_are_file_bytes_readable(cipher: Cipher) -> None
 @given(place=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_a_datagram_changed_in_any_bit_does_not_open(cipher: Cipher, place: int, bit: int) -> None:
     outbox, inbox = pair(cipher)
-    datagram = bytearray(b"".join(outbox.data(5, b"payload" * 9)))
+    datagram = bytearray(b"".join(outbox.data(5, b"payload" * 9, 9999)))
     datagram[place % len(datagram)] ^= 1 << bit
 
     assert inbox.open(bytes(datagram), 0.0) is None
@@ -86,14 +86,14 @@ def test_the_two_directions_do_not_open_each_other() -> None:
 
 @pytest.mark.parametrize("other", [cipher for cipher in CIPHERS if cipher is not Cipher.AES128])
 def test_a_peer_with_another_cipher_is_not_understood(other: Cipher) -> None:
-    datagram = b"".join(Outbox(keys(other)).data(0, b"payload"))
+    datagram = b"".join(Outbox(keys(other)).data(0, b"payload", 9999))
     assert pair()[1].open(datagram, 0.0) is None
 
 
 def test_the_key_changes_before_any_limit_and_both_ends_know() -> None:
     first = PACKETS_PER_KEY - 2
     outbox, inbox = pair(first=first)
-    datagrams = [b"".join(outbox.data(number, b"payload")) for number in range(4)]
+    datagrams = [b"".join(outbox.data(number, b"payload", 9999)) for number in range(4)]
     for number, datagram in reversed(list(enumerate(datagrams))):
         assert inbox.open(datagram, 0.0) == (Kind.DATA, first + number, number, b"payload")
     lone = keys()
