@@ -58,7 +58,10 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """One file of a session: `path` as the source names it; found complete, `start_byte` equals `size`."""
+    """One file of a session: `path` as the source names it; found complete, `start_byte` equals `size`.
+
+    `end_byte` is given for a part of a file that several sessions share: its last byte.
+    """
 
     path: str
     size: int
@@ -67,6 +70,7 @@ class FileState:
     start_byte: int = 0
     id: str | None = None
     argument: int | None = None
+    end_byte: int | None = None
 
     def fields(self) -> dict[str, Value]:
         """The fields that say so."""
@@ -76,6 +80,7 @@ class FileState:
             "Written": self.written,
             "Bytescont": self.contiguous,
             "StartByte": self.start_byte,
+            "EndByte": self.end_byte,
             "FaspFileID": self.id,
             "FaspFileArgIndex": self.argument,
         }

@@ -36,6 +36,7 @@ def terms(options: Options) -> Terms:
         target_rate=options.largest_rate if options.measure else options.target_rate,
         minimum_rate=options.minimum_rate,
         policy=options.policy,
+        part=[] if options.part[1] == 1 else [*options.part, options.multi_session_threshold],
         udp_port=options.udp_port,
         rules=[[rule.pattern, rule.exclude] for rule in options.rules],
         limits=[] if limits == TimeLimits() else [limits.newest, limits.oldest],

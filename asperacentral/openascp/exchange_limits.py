@@ -9,7 +9,10 @@ from asperacentral.openascp.options import Options
 Asked = Callable[[Options], bool]
 
 NOT_BY_EXCHANGE: tuple[tuple[str, Asked], ...] = (
-    ("-C", lambda options: options.part != (1, 1)),
+    (
+        "--multi-session-threshold",
+        lambda options: options.part[1] > 1 and options.multi_session_threshold > 0,
+    ),
     ("--delete-before-transfer", lambda options: options.delete_before),
 )
 

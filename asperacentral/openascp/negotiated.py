@@ -11,11 +11,14 @@ from asperacentral.openascp.options import Options
 
 
 def negotiated(
-    connection: asyncssh.SSHClientConnection, options: Options, **transport: str
+    connection: asyncssh.SSHClientConnection, options: Options, **transport: messages.Value
 ) -> dict[str, messages.Value]:
     """Fields of SESSION by their names on the wire."""
+    number, sessions = options.part
     return {
         "Cipher": network.cipher(connection, sending=options.sending),
+        "ClusterNodeId": 0 if sessions == 1 else number,
+        "ClusterNumNodes": sessions,
         "Destination": shown(options.destination),
         "Encryption": True,
         "Host": options.host,

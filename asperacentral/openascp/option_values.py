@@ -13,13 +13,13 @@ import re
 from dataclasses import dataclass
 
 from asperacentral.openascp import hostkeys
+from asperacentral.openascp.exchange.dealing import MOST_SESSIONS
 
 CIPHERS = ("none", "aes128", "aes192", "aes256")
 LARGEST_RATE = 1_000_000_000
 """Kbps: 1 Tbit/s; more is taken for this."""
 PORTS = range(1, 65536)
 LARGEST_BLOCK = 512 * 1024 * 1024
-MOST_PARTS = 128
 DATAGRAM_SIZES = range(296, 10001)
 """Bytes."""
 
@@ -131,8 +131,8 @@ def part(text: str) -> tuple[int, int]:
     if not colon:
         raise ValueRefused(f"{text[:60]!r} is not m:n")
     number, parts = count(first), count(last)
-    if not 1 <= number <= parts <= MOST_PARTS:
-        raise ValueRefused(f"{text[:60]!r} is no part of 1 to {MOST_PARTS}")
+    if not 1 <= number <= parts <= MOST_SESSIONS:
+        raise ValueRefused(f"{text[:60]!r} is no part of 1 to {MOST_SESSIONS}")
     return number, parts
 
 

@@ -7,6 +7,7 @@ Secrets come by environment and are taken out of it when read. Rates are Kbps, s
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import re
 import time
@@ -220,7 +221,7 @@ def parse(arguments: Sequence[str]) -> Options:
         retry_timeout=given.retry_timeout,
         user_str=given.user_str,
         session_id=session_id,
-        partial_tag=given.partial_tag or session_id.replace("-", "")[:12],
+        partial_tag=given.partial_tag or _tag(given, sources, session_id),
         partial_suffix=given.partial_suffix or ".partial",
         quiet=given.quiet,
         debug=given.debug + given.verbose,
@@ -243,6 +244,18 @@ def manager_of(arguments: Sequence[str]) -> tuple[tuple[str, int] | None, str]:
 def session_id_of(user_str: str) -> str:
     """The session's UUID: the user string if it is one, else a fresh one."""
     return user_str.lower() if _is_uuid(user_str) else str(uuid.uuid4())
+
+
+def _tag(given: argparse.Namespace, sources: Sources, session_id: str) -> str:
+    """What partial files are named by: the session, or, of several that share the work, what they have in common."""
+    sessions = given.part[1]
+    if sessions == 1:
+        return session_id.replace("-", "")[:12]
+    common = (
+        (given.mode, given.host, given.port, given.user, sessions, given.multi_session_threshold),
+        (given.byte_range, sources.paths, sources.placed, sources.destination),
+    )
+    return hashlib.sha256(repr(common).encode()).hexdigest()[:12]
 
 
 def _limits(given: argparse.Namespace) -> TimeLimits:
@@ -306,6 +319,14 @@ def _check(options: Options, sources: Sources) -> None:
             "--delete-before-transfer takes exactly one source, and no --keepalive",
         ),
         (options.keepalive and options.part != (1, 1), "--keepalive and -C exclude each other"),
+        (
+            options.delete_before and options.part != (1, 1),
+            "--delete-before-transfer and -C exclude each other: a session might delete what another has just moved",
+        ),
+        (
+            bool(options.file_crypt) and options.part[1] > 1 and options.multi_session_threshold > 0,
+            "--file-crypt and --multi-session-threshold exclude each other: what is encrypted is moved in one piece",
+        ),
         (
             options.file_crypt == ("decrypt" if options.sending else "encrypt"),
             "--file-crypt=encrypt goes with --mode=send, decrypt with recv",

@@ -26,7 +26,8 @@ _FOLDER_WORDS = (b"", b".", b"..")
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
     """One file to move. `index` counts the files, `argument` the sources; `size` is what the scan saw, `relative` the
-    path below the folder that holds the source.
+    path below the folder that holds the source. Of a file that several sessions share, `part` is the first byte of this
+    one's and the one after the last.
     """
 
     source: bytes
@@ -35,6 +36,12 @@ class PlannedFile:
     index: int
     argument: int
     relative: bytes = b""
+    part: tuple[int, int] | None = None
+
+    @property
+    def due(self) -> int:
+        """The bytes that this session moves."""
+        return self.size if self.part is None else self.part[1] - self.part[0]
 
 
 @dataclass(frozen=True, slots=True)

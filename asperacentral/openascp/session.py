@@ -185,14 +185,15 @@ class Session:
     async def _move(self, connection: asyncssh.SSHClientConnection) -> None:
         """With openascp on the far side if it is there, else by SFTP."""
         if option := not_by_exchange(self._options):
-            log.info("session %s: by SFTP, since of %s", self._identity.session_id, option)
-            await self._copy(connection)
+            await self._copy(connection, f"{option} goes by SFTP only, so leave out one of the two")
             return
         try:
             conversation = await farside.reach(connection, self._options.remote_program)
         except farside.NoFarSideError as reason:
-            log.info("session %s: by SFTP, since %s", self._identity.session_id, reason)
-            await self._copy(connection)
+            text = (
+                f"the far side has no openascp ({reason}); have it installed there, or leave the option out"
+            )
+            await self._copy(connection, text)
             return
         farewell: Broken | None = Broken(int(FaspCode.USER_CANCEL), FaspCode.USER_CANCEL.meaning)
         try:
@@ -261,9 +262,10 @@ class Session:
         finally:
             await planes.close()
 
-    async def _copy(self, connection: asyncssh.SSHClientConnection) -> None:
+    async def _copy(self, connection: asyncssh.SSHClientConnection, reason: str) -> None:
         """Move all files by SFTP."""
-        client = await sftp_plane.start(connection, self._options)
+        log.info("session %s: by SFTP, since %s", self._identity.session_id, reason)
+        client = await sftp_plane.start(connection, self._options, reason)
         self._connected(connection, Transport="sftp", FallbackProtocol="sftp")
         await sftp_plane.move(client, self._options, self._secrets, self._pacer, self, self._planned)
 
@@ -280,7 +282,7 @@ class Session:
         self._rates = rates
         self._pacer.set_rate(rates.target_rate)
 
-    def _connected(self, connection: asyncssh.SSHClientConnection, **transport: str) -> None:
+    def _connected(self, connection: asyncssh.SSHClientConnection, **transport: messages.Value) -> None:
         self._negotiated = negotiated(connection, self._options, **transport)
         self._connection = connection
         self._advance(Step.CONNECTED)
@@ -348,7 +350,7 @@ class Session:
     def finished(self, file: PlannedFile, checksum: str = "") -> None:
         """See dataplane.Observer."""
         state = self._counters.finished(file)
-        self._log.settled(file, "completed", state.size, checksum)
+        self._log.settled(file, "completed", file.due, checksum)
         self._link.tell(
             messages.stop(
                 self._identity,

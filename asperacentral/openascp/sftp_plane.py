@@ -26,10 +26,14 @@ from asperacentral.openascp.sftp import SftpFileSystem, open_sftp
 from asperacentral.openascp.sftp_limits import impossible
 
 
-async def start(connection: asyncssh.SSHClientConnection, options: Options) -> asyncssh.SFTPClient:
-    """SFTP on a connection. SessionFailure when there is none, or an option asks for more than it can do."""
+async def start(
+    connection: asyncssh.SSHClientConnection, options: Options, reason: str
+) -> asyncssh.SFTPClient:
+    """SFTP on a connection; `reason` is why it has to be that. SessionFailure when there is none, or an option asks for
+    more than it can do.
+    """
     if option := impossible(options):
-        text = f"{option}: not possible, the far side has no openascp and SFTP cannot do it"
+        text = f"{option}: SFTP cannot do it, and nothing else is possible: {reason}"
         raise SessionFailure(FaspCode.USAGE, text)
     try:
         return await open_sftp(connection)

@@ -45,21 +45,22 @@ class Counters:
     def started(self, file: PlannedFile, size: int, kept: int = 0) -> FileState:
         """A file begins to move, `kept` bytes of which are at the destination already."""
         self.attempted += 1
-        self._moving[file] = _Moving(size, kept, contiguous=kept)
+        self._moving[file] = _Moving(size, kept, contiguous=0 if _first(file) else kept)
         return self._state(file, self._moving[file])
 
     def moved(self, file: PlannedFile, count: int, contiguous: int) -> None:
         """More bytes of a file are at the destination."""
         moving = self._moving[file]
         moving.written += count
-        moving.contiguous = max(moving.contiguous, contiguous)
+        if _first(file) == 0:  # what is before a later part is not known here
+            moving.contiguous = max(moving.contiguous, contiguous)
         self.transfer_bytes += count
 
     def finished(self, file: PlannedFile) -> FileState:
         """A file is whole."""
         moving = self._moving.pop(file)
         self.passed += 1
-        self._delivered += moving.size
+        self._delivered += file.due
         return self._state(file, moving)
 
     def skip(self, file: PlannedFile, size: int) -> FileState:
@@ -121,9 +122,10 @@ class Counters:
             size=moving.size,
             written=moving.kept + moving.written,
             contiguous=moving.contiguous,
-            start_byte=moving.kept,
+            start_byte=_first(file) + moving.kept,
             id=self._file_id(file),
             argument=file.argument,
+            end_byte=None if file.part is None else file.part[1] - 1,
         )
 
     def _file_id(self, file: PlannedFile) -> str:
@@ -131,3 +133,8 @@ class Counters:
         name = f"{self._session_id}/{file.index}".encode()
         digits = hashlib.sha1(name, usedforsecurity=False).hexdigest()
         return "-".join(digits[place : place + 8] for place in range(0, 40, 8))
+
+
+def _first(file: PlannedFile) -> int:
+    """The first byte of a file that is this session's."""
+    return 0 if file.part is None else file.part[0]

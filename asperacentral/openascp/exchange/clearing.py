@@ -47,8 +47,8 @@ class SourceClearing:
         """All was settled: remove the folders that are empty now. Gives those that resisted."""
         for folder in self._after.empty_folders(self._folders):
             try:
-                if not self._files.entries(folder):
-                    with contextlib.suppress(FileNotFoundError):
+                with contextlib.suppress(FileNotFoundError):  # another session of this transfer was faster
+                    if not self._files.entries(folder):
                         self._files.remove_folder(folder)
             except OSError as error:
                 yield folder, from_os_error(error, FaspCode.DISK_WRITE)

@@ -48,6 +48,8 @@ class Decider:
         self._terms = terms
         self._finisher = finisher
         self._arguments: dict[int, tuple[bytes, bytes]] = {}  # source and place
+        self._deal = terms.deal()
+        self._into = False
         self._refused: dict[int, Failure] = {}
         self._fresh: set[bytes] = set()  # folders made by this session: nothing is in them
         self._naming = _NAMING[terms.file_crypt]
@@ -83,6 +85,7 @@ class Decider:
 
     def begin(self, argument: Argument, into: bool) -> None:
         """An argument's entries will come. OSError, Failure when it cannot go where it is to."""
+        self._into = into
         place = self._files.named(argument.destination)
         if into and argument.name:
             place = joined(place, self._safe(argument.name))
@@ -110,6 +113,7 @@ class Decider:
             place = self.place(entry)
             self._claim(place, entry.kind)
             if entry.kind == FOLDER:
+                self._check_folder(entry)
                 return self._folder(place)
             if entry.kind == FILE:
                 return self._file(entry, place)
@@ -118,8 +122,16 @@ class Decider:
             return Failure(FaspCode.NOT_REGULAR)
         except OSError as error:
             return from_os_error(error, FaspCode.DISK_WRITE)
+        except SessionFailure:
+            raise
         except Failure as failure:
             return failure
+
+    def _check_folder(self, entry: Entry) -> None:
+        """A folder must not become the destination itself when another session may find it there, and go into it."""
+        if not (self._into or self._deal.alone or self._terms.persistent or entry.path):
+            text = "with -C a folder goes into a destination that is there, or that -d makes"
+            raise SessionFailure(FaspCode.NO_SUCH_FILE, text)
 
     def _folder(self, place: bytes) -> Outcome:
         if not place:  # the root

@@ -74,10 +74,12 @@ class Planes:
 
     # The server's side.
 
-    def offer(self, host: str | None, first: int) -> dict[str, Any]:
-        """Listen on `first` or another free port; what Welcome is to tell of it, empty when it is not possible."""
+    def offer(self, host: str | None, first: int, sessions: int = 1) -> dict[str, Any]:
+        """Listen on `first`, or after it as many as there are `sessions`, or another free port; what Welcome is to tell
+        of it, empty when it is not possible.
+        """
         try:
-            self._socket = _listening(host, [first, *PORTS])
+            self._socket = _listening(host, [*range(first, min(first + sessions, 65536)), *PORTS])
         except OSError as error:
             log.info("UDP is not offered: %s", error)
             return {}
@@ -100,7 +102,7 @@ class Planes:
 
     async def meet(
         self, facts: Mapping[str, Any], host: str, mtu: int, conversation: Conversation
-    ) -> dict[str, str]:
+    ) -> dict[str, str | int]:
         """Try what the server offers, and tell it what came of it. Returns what SESSION says of it.
 
         `mtu` limits the size of IP packets, bytes; 0 is whatever the path carries. SessionFailure.
@@ -110,7 +112,8 @@ class Planes:
             self.choose(SSH)
             return {"Transport": SSH}
         port, secret = _offered(offered)
-        plane, said = UDP, {"Transport": UDP}
+        plane = UDP
+        said: dict[str, str | int] = {"Transport": UDP, "Port": port}
         try:
             await self._call(host, port, secret, mtu)
         except (BlockedError, OSError) as error:

@@ -1,6 +1,7 @@
 """Finds what there is to send below each source, as entries; called in a thread, since disks may be slow.
 
-What the session's rules leave out is not told. A symbolic link that is followed back into its own parents is refused. A
+What the session's rules leave out is not told, nor what is another session's of the same transfer: of the latter only
+folders that something of this one's lies in. A symbolic link that is followed back into its own parents is refused. A
 folder comes before what is in it. Depth is bounded by memory only: folders wait in a list, not on the stack.
 """
 
@@ -13,12 +14,15 @@ from dataclasses import asdict, dataclass, fields
 
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.confined import Files
+from asperacentral.openascp.exchange.dealing import Share
 from asperacentral.openascp.exchange.messages import FILE, FOLDER, LINK, Argument, Entry, Scanned
 from asperacentral.openascp.exchange.paths import joined
 from asperacentral.openascp.exchange.terms import ENCRYPT, Terms
 from asperacentral.openascp.failures import Failure, from_os_error
 from asperacentral.openascp.files import attributes, filecrypt, links
+from asperacentral.openascp.files.afterwards import Afterwards
 from asperacentral.openascp.files.attributes import Preserve
+from asperacentral.openascp.names import is_within
 from asperacentral.openascp.scancounts import ScanCounts
 
 
@@ -27,6 +31,7 @@ class Found:
     """An entry, where it is on this machine, and how it is shown to people.
 
     `whole` is the size of the file it is of, in which it begins at `start`: of a range the entry's size is its length.
+    `share` is what this session moves of a file that several do.
     """
 
     entry: Entry
@@ -34,6 +39,12 @@ class Found:
     shown: bytes
     start: int = 0
     whole: int = 0
+    share: Share | None = None
+
+    @property
+    def due(self) -> int:
+        """The bytes that this session moves."""
+        return self.share.size if self.share is not None else self.entry.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +78,25 @@ class Scanner:
         self._preserve = terms.preserving() if attributes_too else Preserve()
         self._scanned: set[tuple[int, int]] | None = set() if terms.skip_duplicates else None
         self._sealed = terms.file_crypt == ENCRYPT
+        self._deal = terms.deal()
+        self._clears = terms.after() != Afterwards()
+        self._above: list[_Waiting] = []
+        """Folders above what is looked at that are another session's and were not told so far."""
         self._next_id = 0
         self.counts = ScanCounts()
 
     def scan(self, argument: Argument) -> Iterator[Found | NotTaken]:
         """All there is below one source."""
         self.counts.arguments += 1
-        self.counts.paths += 1
+        self.counts.paths += self._deal.takes(argument.name)
+        self._above.clear()
         try:
             place = self._files.named(argument.source)
             # Of `link/` the folder is meant, whatever becomes of links.
             follow = self._links is links.Source.FOLLOW or argument.source.endswith(b"/")
             found = self._files.stat(place, follow=follow)
         except OSError as error:
-            yield self._not_taken(argument, b"", from_os_error(error, FaspCode.STAT_FAILS))
+            yield from self._not_taken(argument, b"", from_os_error(error, FaspCode.STAT_FAILS))
             return
         waiting = [_Waiting(place, b"", found)]
         completed = True
@@ -95,33 +111,71 @@ class Scanner:
         self, argument: Argument, here: _Waiting, waiting: list[_Waiting]
     ) -> Iterator[Found | NotTaken]:
         try:
+            mine = self._takes(argument, here.path)
             if self._left_out(argument, here):
-                self.counts.excluded += 1
+                self.counts.excluded += mine
             elif stat.S_ISDIR(here.found.st_mode):
-                below = self._below(here)
-                self.counts.folders += 1
-                yield self._found(argument, here, FOLDER)
-                for each in reversed(below):
-                    if isinstance(each, _Waiting):
-                        waiting.append(each)
-                    else:
-                        yield self._not_taken(argument, *each)
+                yield from self._folder(argument, here, waiting)
             elif stat.S_ISREG(here.found.st_mode):
-                found = self._found(argument, here, FILE)
-                self.counts.files += 1
-                self.counts.size += found.entry.size
-                yield found
+                yield from self._file(argument, here)
             elif stat.S_ISLNK(here.found.st_mode):
-                yield self._found(argument, here, LINK)
+                if mine:
+                    yield from self._found(argument, here, LINK)
             else:
-                self.counts.irregular += 1
+                self.counts.irregular += mine
                 raise Failure(FaspCode.NOT_REGULAR)
         except attributes.MetadataError as error:
-            yield self._not_taken(argument, here.path, Failure(FaspCode.DISK_READ, str(error)))
+            yield from self._not_taken(argument, here.path, Failure(FaspCode.DISK_READ, str(error)))
         except OSError as error:
-            yield self._not_taken(argument, here.path, from_os_error(error, FaspCode.DISK_READ))
+            yield from self._not_taken(argument, here.path, from_os_error(error, FaspCode.DISK_READ))
         except Failure as failure:
-            yield self._not_taken(argument, here.path, failure)
+            yield from self._not_taken(argument, here.path, failure)
+
+    def _folder(
+        self, argument: Argument, here: _Waiting, waiting: list[_Waiting]
+    ) -> Iterator[Found | NotTaken]:
+        below = self._below(argument, here)
+        if below is None:
+            return
+        if self._takes(argument, here.path):
+            self.counts.folders += 1
+            yield from self._found(argument, here, FOLDER)
+        else:
+            self._pass(here)
+        for each in reversed(below):
+            if isinstance(each, _Waiting):
+                waiting.append(each)
+            else:
+                yield from self._not_taken(argument, *each)
+
+    def _file(self, argument: Argument, here: _Waiting) -> Iterator[Found]:
+        """A file, if it or a share of it is this session's."""
+        relative = joined(argument.name, here.path)
+        size = _span(argument, here)[1]
+        share = None
+        if self._deal.cuts(size):
+            share = self._deal.share(relative, size)
+            if share is None:
+                return
+        elif not self._deal.takes(relative):
+            return
+        for found in self._found(argument, here, FILE, share):
+            if found.entry.kind == FILE:
+                self.counts.files += 1
+                self.counts.size += found.due
+            yield found
+
+    def _takes(self, argument: Argument, path: bytes) -> bool:
+        return self._deal.takes(joined(argument.name, path))
+
+    def _pass(self, folder: _Waiting) -> None:
+        """A folder of another session: keep it for the case that something of this one's is in it."""
+        self._leave_folders(folder.path)
+        self._above.append(folder)
+
+    def _leave_folders(self, path: bytes) -> None:
+        while self._above and not is_within(path, self._above[-1].path):
+            self._above.pop()
 
     def _left_out(self, argument: Argument, here: _Waiting) -> bool:
         """Whether the rules leave this name out."""
@@ -139,16 +193,22 @@ class Scanner:
             return again
         return self._skip_special and not folder and not stat.S_ISREG(mode)
 
-    def _below(self, here: _Waiting) -> list[_Waiting | tuple[bytes, Failure]]:
-        """What is in a folder, links followed."""
+    def _below(self, argument: Argument, here: _Waiting) -> list[_Waiting | tuple[bytes, Failure]] | None:
+        """What is in a folder, links followed; None when another session has cleared the folder away meanwhile."""
         identity = (here.found.st_dev, here.found.st_ino)
         if identity in here.parents:
             raise Failure(FaspCode.LINK_LOOP)
         parents = (*here.parents, identity)
         below: list[_Waiting | tuple[bytes, Failure]] = []
-        for name, found in self._files.entries(here.place):
-            self.counts.paths += 1
+        try:
+            entries = self._files.entries(here.place)
+        except FileNotFoundError:
+            if self._deal.alone or not self._clears:
+                raise
+            return None
+        for name, found in entries:
             place, path = joined(here.place, name), joined(here.path, name)
+            self.counts.paths += self._takes(argument, path)
             try:
                 follow = stat.S_ISLNK(found.st_mode) and self._links is links.Source.FOLLOW
                 followed = self._files.stat(place) if follow else found
@@ -161,16 +221,26 @@ class Scanner:
                 below.append(_Waiting(place, path, followed, parents))
         return below
 
-    def _found(self, argument: Argument, here: _Waiting, kind: str) -> Found:
+    def _found(
+        self, argument: Argument, here: _Waiting, kind: str, share: Share | None = None
+    ) -> Iterator[Found]:
+        """What there is, after the folders above it that were not told so far."""
+        self._leave_folders(here.path)
+        while self._above:
+            folder = self._entry(argument, self._above[0], FOLDER)
+            del self._above[0]
+            yield folder
+        yield self._entry(argument, here, kind, share)
+
+    def _entry(self, argument: Argument, here: _Waiting, kind: str, share: Share | None = None) -> Found:
         found = here.found
-        start = min(argument.start, found.st_size)
-        end = min(argument.end or found.st_size, found.st_size)
+        start, size = _span(argument, here)
         entry = Entry(
             id=self._next_id,
             argument=argument.index,
             path=here.path,
             kind=kind,
-            size=self._size(max(0, end - start)) if kind == FILE else 0,
+            size=self._size(size) if kind == FILE else 0,
             modified=found.st_mtime_ns,
             mode=stat.S_IMODE(found.st_mode),
             accessed=found.st_atime_ns,
@@ -180,7 +250,7 @@ class Scanner:
             attributes=() if kind == LINK else self._attributes(here.place, kind),
         )
         self._next_id += 1
-        return Found(entry, here.place, shown_path(argument, here.path), start, found.st_size)
+        return Found(entry, here.place, shown_path(argument, here.path), start, found.st_size, share)
 
     def _size(self, clear: int) -> int:
         """As it travels."""
@@ -198,9 +268,18 @@ class Scanner:
         finally:
             os.close(descriptor)
 
-    def _not_taken(self, argument: Argument, path: bytes, failure: Failure) -> NotTaken:
-        self.counts.failed += 1
-        return NotTaken(argument.index, shown_path(argument, path), failure)
+    def _not_taken(self, argument: Argument, path: bytes, failure: Failure) -> Iterator[NotTaken]:
+        """A path that cannot be moved, if it is this session's to tell of it."""
+        if self._takes(argument, path):
+            self.counts.failed += 1
+            yield NotTaken(argument.index, shown_path(argument, path), failure)
+
+
+def _span(argument: Argument, here: _Waiting) -> tuple[int, int]:
+    """First byte and size of what the argument means of a file."""
+    size = here.found.st_size
+    start = min(argument.start, size)
+    return start, max(0, min(argument.end or size, size) - start)
 
 
 def scanned(argument: int, counts: ScanCounts) -> Scanned:

@@ -229,12 +229,13 @@ class SendingHalf(Half):
             if isinstance(each, Found):
                 entry = each.entry
                 relative = joined(self.arguments[entry.argument].name, entry.path)
-                file = PlannedFile(each.shown, b"", entry.size, entry.id, entry.argument, relative)
+                part = None if each.share is None else (each.share.start, each.share.end)
+                file = PlannedFile(each.shown, b"", entry.size, entry.id, entry.argument, relative, part)
                 if entry.kind == FOLDER:
                     self._clearing.scanned(each.place, named=not entry.path)
                 self._outgoing[entry.id] = _Outgoing(each, file)
                 entries.append(entry)
-                self.tally.begun(entry.argument, entry.size)
+                self.tally.begun(entry.argument, each.due)
             else:
                 self.tally.lost(each.argument)
                 code = int(each.failure.code)

@@ -116,7 +116,8 @@ class ServerSession:
         granted = self._granted
         self._planes = Planes(granted.target, granted.minimum, granted.policy, hello.cipher)
         self._half = self._make_half(hello, terms)
-        udp = self._planes.offer(_own_address(), terms.udp_port) if terms.udp_port else {}
+        sessions = terms.deal().sessions
+        udp = self._planes.offer(_own_address(), terms.udp_port, sessions) if terms.udp_port else {}
         if not udp:
             self._planes.choose(SSH)
         self._welcome = self._welcome_to(wanted, udp)

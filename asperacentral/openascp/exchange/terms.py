@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from asperacentral.fasp.messages import POLICIES
 from asperacentral.openascp import overwrite
+from asperacentral.openascp.exchange.dealing import MOST_SESSIONS, Deal
 from asperacentral.openascp.files import attributes, checksums, links
 from asperacentral.openascp.files.afterwards import Afterwards
 from asperacentral.openascp.files.attributes import Preserve
@@ -30,7 +31,7 @@ class UnknownTermError(Exception):
 @dataclass(frozen=True, slots=True)
 class Terms:
     """See `options.Options` for the meaning of each; `rules`, `limits`, `preserve` and `afterwards` are lists of the
-    values of the classes that have these names there.
+    values of the classes that have these names there, `part` of those of `dealing.Deal`.
     """
 
     destination: bytes
@@ -56,6 +57,7 @@ class Terms:
     afterwards: list[Any] = field(default_factory=list)
     file_crypt: str = ""
     precalculate: bool = False
+    part: list[Any] = field(default_factory=list)
     udp_port: int = 0
     """The port to try first; 0: no UDP, please."""
 
@@ -106,6 +108,18 @@ class Terms:
             raise UnknownTermError("this end does not know what is to become of the sources")
         return Afterwards(*self.afterwards)
 
+    def deal(self) -> Deal:
+        """What of the whole is this session's. UnknownTermError."""
+        if not self.part:
+            return Deal()
+        try:
+            number, sessions, threshold = (_of(int, each) for each in self.part)
+        except (ValueError, TypeError) as error:
+            raise UnknownTermError("this end does not know how the work is shared") from error
+        if not (1 <= number <= sessions <= MOST_SESSIONS and threshold >= 0):
+            raise UnknownTermError(f"there is no session {number} of {sessions}")
+        return Deal(number, sessions, threshold)
+
 
 def _check(terms: Terms) -> None:
     if terms.overwrite not in overwrite.RULES:
@@ -130,6 +144,7 @@ def _check(terms: Terms) -> None:
     terms.selection()
     terms.preserving()
     terms.after()
+    terms.deal()
 
 
 def _default(each: Field[Any]) -> Any:
