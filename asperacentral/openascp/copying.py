@@ -228,6 +228,10 @@ class CopyingPlane:
                 raise Failure(FaspCode.DISK_WRITE, f"the destination has {written} bytes of {before.size}")
             if (wanted := changes(before, self._rules.preserve)) is not None:
                 await writer.change(wanted)
+            if self._rules.afterwards.concerns(
+                skipped=False
+            ):  # the source goes when the copy cannot get lost
+                await writer.sync()
             await writer.close()
             checksum = await self._checksum(file, partial, written)
             if self._rules.save and posixpath.dirname(file.target) not in self._fresh:

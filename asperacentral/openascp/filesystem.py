@@ -6,7 +6,7 @@ This machine's files are read and written in a few threads, so that a slow disk 
 """
 
 # Paths are bytes here, which pathlib does not take.
-# ruff: noqa: PTH102, PTH104, PTH106, PTH108, PTH112, PTH115, PTH116, PTH211
+# ruff: noqa: PTH102, PTH106, PTH108, PTH112, PTH115, PTH116, PTH211
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ from enum import Enum, auto
 from typing import Protocol, TypeVar
 
 from asperacentral.fasp.errors import FaspCode
+from asperacentral.openascp import moving
+from asperacentral.openascp.confined import confined
 from asperacentral.openascp.failures import Failure, from_os_error
 from asperacentral.openascp.files import checksums
+from asperacentral.openascp.syncing import Syncing
 
 _T = TypeVar("_T")
 _THREADS = 4
@@ -105,6 +108,10 @@ class Writer(Protocol):
         """Set attributes of the open file."""
         ...
 
+    async def sync(self) -> None:
+        """Bring all that was written to the disk, where the file's side can do that."""
+        ...
+
     async def close(self) -> None:
         """Release the file; an error of a late write shows here."""
         ...
@@ -174,9 +181,15 @@ class LocalFileSystem:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="disk")
+        self._syncing = Syncing()
+
+    async def sync(self) -> None:
+        """Bring all files that were made to the disks. Failure."""
+        await self.run(FaspCode.DISK_WRITE, self._syncing.sync)
 
     def close(self) -> None:
         """Let the threads go; calls under way end first."""
+        self._syncing.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def run(self, otherwise: FaspCode, action: Callable[[], _T]) -> _T:
@@ -254,9 +267,11 @@ class LocalFileSystem:
         def start() -> LocalFile | None:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             try:
-                return LocalFile(self, os.open(path, flags, 0o777 if executable else 0o666))
+                descriptor = os.open(path, flags, 0o777 if executable else 0o666)
             except FileExistsError:
                 return None
+            self._syncing.wrote(descriptor)
+            return LocalFile(self, descriptor)
 
         return await self.run(FaspCode.DISK_WRITE, start)
 
@@ -277,7 +292,7 @@ class LocalFileSystem:
         def move() -> None:
             if not replace and os.path.lexists(target):
                 raise FileExistsError(errno.EEXIST, "the file exists")
-            os.rename(path, target)
+            moving.move(confined(None), path, target)
 
         await self.run(FaspCode.CANNOT_RENAME_PARTIAL, move)
 
@@ -356,6 +371,11 @@ class LocalFile:
         """See Writer."""
         descriptor = self._descriptor
         await self._files.run(FaspCode.DISK_WRITE, lambda: _change(descriptor, changes))
+
+    async def sync(self) -> None:
+        """See Writer."""
+        descriptor = self._descriptor
+        await self._files.run(FaspCode.DISK_WRITE, lambda: os.fsync(descriptor))
 
     async def close(self) -> None:
         """See Reader and Writer. Closing twice does nothing."""

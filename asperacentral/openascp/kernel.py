@@ -1,4 +1,4 @@
-"""Two system calls that Python has no words for: openat2 (never above a folder) and renameat2 (never replacing).
+"""System calls that Python has no words for: openat2 (never above a folder), renameat2 (never replacing), syncfs.
 
 Thin and without policy; `beneath` and `confined` say when to use them and what to do where they are missing.
 """
@@ -65,6 +65,20 @@ def has_openat2() -> bool:
         return False
     finally:
         os.close(here)
+    return True
+
+
+def sync_file_system(descriptor: int) -> bool:
+    """Bring all that was written to a file system to its disk. OSError when that fails; False where it is not known.
+
+    Errors of the disk since the descriptor was opened are among them.
+    """
+    sync = getattr(_libc(), "syncfs", None)
+    if sync is None:
+        return False
+    if sync(ctypes.c_int(descriptor)):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
     return True
 
 

@@ -272,6 +272,15 @@ class SftpFile:
         """See Writer; times are set to whole seconds."""
         await self._files.set_attributes(changes, await self.attributes(), self._file.setstat)
 
+    async def sync(self) -> None:
+        """See Writer; not every server can."""
+        try:
+            await self._file.fsync()
+        except SFTPOpUnsupported:
+            return
+        except _ERRORS as error:
+            raise await self._files.explained(self._path, error) from error
+
     async def close(self) -> None:
         """See Reader and Writer. Closing twice does nothing."""
         await _far(self._file.close(), FaspCode.DISK_WRITE)

@@ -65,6 +65,8 @@ async def move(
         )
         planned(plan)
         await CopyingPlane(*ends, pacer, _copy_rules(options, clear)).move(plan, observer)
+        if not options.sending:
+            await clear.sync()
     finally:
         local.close()
         clear.close()

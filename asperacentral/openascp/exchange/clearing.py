@@ -10,6 +10,7 @@ from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.confined import Files
 from asperacentral.openascp.exchange.terms import Terms
 from asperacentral.openascp.failures import Failure, from_os_error
+from asperacentral.openascp.moving import move
 
 
 class SourceClearing:
@@ -38,7 +39,7 @@ class SourceClearing:
                 self._files.named(self._after.move_to), relative.lstrip(b"/") or posixpath.basename(place)
             )
             self._files.make_folders(posixpath.dirname(target))
-            self._files.rename(place, target)
+            move(self._files, place, target)
         except OSError as error:
             return from_os_error(error, FaspCode.DISK_WRITE)
         return None

@@ -208,6 +208,8 @@ class Decider:
 
     def skip(self, target: Target) -> None:
         """The file is there as it should be; nor is anything left of a session that ended right after it was."""
+        if self._terms.after().concerns(skipped=True):
+            self._finisher.found(target.place)
         if target.identity is not None:
             partial.remove(self._files, target.checkpoint)
             if target.clear:

@@ -19,6 +19,7 @@ from asperacentral.openascp.exchange.unsealing import Unsealing
 from asperacentral.openascp.failures import Failure
 from asperacentral.openascp.files import attributes, backups, checksums, filecrypt, links
 from asperacentral.openascp.files.attributes import Metadata, Preserve
+from asperacentral.openascp.syncing import Syncing
 
 
 class Finisher:
@@ -29,6 +30,23 @@ class Finisher:
         self._unsealing = unsealing
         self._terms = terms
         self._preserve = terms.preserving()
+        self._syncing = Syncing()
+
+    def sync(self) -> None:
+        """Bring what was finished until now to the disks. OSError."""
+        self._syncing.sync()
+
+    def close(self) -> None:
+        """Nothing will be finished any more."""
+        self._syncing.close()
+
+    def found(self, place: bytes) -> None:
+        """A file that an earlier session has written is as it should be: it is synced with the others. OSError."""
+        descriptor = self._files.open_file(place, os.O_RDONLY)
+        try:
+            self._syncing.wrote(descriptor)
+        finally:
+            os.close(descriptor)
 
     @property
     def keeps_folders(self) -> bool:
@@ -43,6 +61,7 @@ class Finisher:
         os.close(
             os.dup(descriptor)
         )  # where writes are late, as on network file systems, their errors show here
+        self._syncing.wrote(descriptor)
         entry = target.entry
         size = os.fstat(descriptor).st_size
         if size != entry.size:

@@ -22,7 +22,8 @@ from asperacentral.openascp.failures import Failure, SessionFailure
 from asperacentral.openascp.plan import PlannedFile
 from asperacentral.openascp.scancounts import ScanCounts
 
-PARTING_SECONDS = 30.0
+PARTING_SECONDS = 600.0
+"""How long the other half may take to bring what it has written to its disks; silence is noticed before."""
 
 
 class HalfObserver(Observer, Protocol):

@@ -129,6 +129,8 @@ class ReceivingHalf(Half):
         self._comparer = Comparer(conversation, files, self._in_thread, terms.resume_level)
         self._comparisons: set[asyncio.Task[None]] = set()
         self._settlements: list[Settled] = []
+        self._after = terms.after()
+        self._unsynced: list[Settled] = []  # settled when they are on the disk
         self._checksums: dict[int, str] = {}
         self._argument_of: dict[int, int] = {}  # of entries that are not settled
         self._folders: list[Entry] = []
@@ -151,6 +153,7 @@ class ReceivingHalf(Half):
         self._writer.stop()
         await self._loop.run_in_executor(None, self._writer.join, _STOP_SECONDS)
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._finisher.close()
         for wanted in self._wanted:
             if wanted.target.leftover is not None and not wanted.begun:
                 wanted.target.leftover.close()
@@ -270,7 +273,7 @@ class ReceivingHalf(Half):
         else:
             if entry.kind == FOLDER and self._finisher.keeps_folders:
                 self._folders.append(entry)
-            self._settle(Settled(entry.id, outcome))
+            self._settle_for_good(Settled(entry.id, outcome))
 
     # Files and blocks that may be the same.
 
@@ -284,7 +287,7 @@ class ReceivingHalf(Half):
         target = comparison.target
         if await self._comparer.is_same(comparison):
             await self._in_thread(self._decider.skip, target)
-            self._settle(Settled(target.entry.id, SKIPPED))
+            self._settle_for_good(Settled(target.entry.id, SKIPPED))
         else:
             self._decided(target.entry, await self._in_thread(self._decider.different, target))
         self._lay_out()
@@ -302,6 +305,9 @@ class ReceivingHalf(Half):
     def _compared(self, task: asyncio.Task[None]) -> None:
         self._comparisons.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
+            if isinstance(error, SessionFailure):
+                self.fail(error)
+                return
             reason = f"a comparison failed: {type(error).__name__}"
             self.fail(SessionFailure(FaspCode.INTERNAL_ERROR, reason))
 
@@ -392,9 +398,35 @@ class ReceivingHalf(Half):
             self._lying.discard(settled.id)
             if settled.outcome == FAILED:
                 self._want_no_more(settled.id)
-            self._settle(settled)
+            self._settle_for_good(settled)
         self._lay_out()
         self._flush()
+
+    def _settle_for_good(self, settled: Settled) -> None:
+        """Settle; what makes its source go away only when it is on the disk, many files at a time."""
+        ended_well = settled.outcome in (DONE, SKIPPED) and settled.id in self._files_open
+        if not ended_well or not self._after.concerns(skipped=settled.outcome == SKIPPED):
+            self._settle(settled)
+            return
+        self._unsynced.append(settled)
+        if len(self._unsynced) == 1:
+            self._begin(self._sync_and_settle())
+
+    async def _sync_and_settle(self) -> None:
+        while settled := list(self._unsynced):
+            await self._sync()
+            for each in settled:
+                self._settle(each)
+            del self._unsynced[: len(settled)]
+            self._flush()
+
+    async def _sync(self) -> None:
+        """SessionFailure when the disk could not take what was written."""
+        try:
+            await self._in_thread(self._finisher.sync)
+        except OSError as error:
+            text = f"what was written could not be brought to the disk: {error.strerror}"
+            raise SessionFailure(FaspCode.DISK_WRITE, text) from error
 
     def _settle(self, settled: Settled) -> None:
         self._settlements.append(settled)
@@ -439,4 +471,5 @@ class ReceivingHalf(Half):
             except OSError as error:
                 shown = shown_path(self.arguments[entry.argument], entry.path)
                 self.observer.path_failed(shown, from_os_error(error, FaspCode.DISK_WRITE))
+        await self._sync()
         self.finish()
