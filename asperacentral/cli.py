@@ -35,6 +35,7 @@ COMMANDS = {
     "deadletters": "list, replay or drop notifications that were given up",
     "token": "make a token that permits a transfer with this server",
     "shell": "push and pull by hand from a prompt, several transfers at once, without a daemon",
+    "gateway": "serve files to browsers over HTTP, without a plug-in",
     "node": "serve files over SSH to transfers, without an sshd",
 }
 """Each is `asperacentral.commands.NAME`, with _ for -; the line stands in the program's help without importing it."""

@@ -78,6 +78,20 @@ class Settings:
     db_journal: str
     validation_timeout: int
 
+    gateway_address: str
+    gateway_port: int
+    gateway_certificate: str
+    gateway_key: str
+    gateway_version: str
+    gateway_users: str
+    gateway_docroot: str
+    gateway_origins: tuple[str, ...]
+    gateway_link_lifetime: int
+    gateway_link_reuse: bool
+    gateway_most_files: int
+    gateway_folders: bool
+    gateway_idle_timeout: int
+
     log_level: int
     logging_directory: str
     log_size: int
@@ -117,6 +131,21 @@ class Settings:
     def soap_address_file(self) -> Path:
         """Holds `ADDRESS:PORT` of SOAP while the daemon runs."""
         return self.run_directory / "asperacentral.soap"
+
+    @property
+    def gateway_address_file(self) -> Path:
+        """Holds `ADDRESS:PORT` of the HTTP gateway while it runs."""
+        return self.run_directory / "httpgateway.http"
+
+    @property
+    def gateway_pid_file(self) -> Path:
+        """The gateway's process id, unless the command line names another file."""
+        return self.run_directory / "httpgateway.pid"
+
+    @property
+    def gateway_log_directory(self) -> Path:
+        """Where httpgateway.log is written, unless the command line says otherwise."""
+        return self.prefix / "httpgateway"
 
     @property
     def pid_file(self) -> Path:

@@ -125,12 +125,29 @@ def _hosts(text: str) -> tuple[str, ...]:
     return entries
 
 
+def _version(text: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4}){1,3}", text):
+        raise ValueError(text)
+    return text
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    """As browsers write them in `Origin`; none means any."""
+    entries = tuple(entry.strip().lower() for entry in text.split(",") if entry.strip())
+    for entry in entries:
+        if not re.fullmatch(r"https?://[a-z0-9.\[\]:_-]+", entry):
+            raise ValueError(entry)
+    return entries
+
+
 _SWITCH = _choice(enable=True, disable=False)
 _FLAG = _choice(true=True, false=False)
 _TEXT = Kind(str, "text")
 _IPV4 = Kind(lambda text: str(ipaddress.IPv4Address(text)), "an IPv4 address such as 127.0.0.1")
 _PORT = _number(0, 65535)
 _BACKLOG = _number(1, 65535)
+_VERSION = Kind(_version, "a version such as 3.0.0")
+_ORIGINS = Kind(_origins, "origins such as https://files.example, separated by commas", ", ".join)
 _SECONDS = _number(0, 2**31 - 1)
 _LEVEL = _choice(disable=SILENT, log=logging.INFO, dbg1=logs.STEPS, dbg2=logs.MESSAGES, dbg3=logs.BODIES)
 
@@ -235,6 +252,87 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
             _SECONDS,
             "300",
             "Seconds after which a file that a silent validator has claimed is free again; 0 = never.",
+        ),
+    ),
+    "http_gateway": (
+        Option(
+            "address",
+            _IPV4,
+            "127.0.0.1",
+            "IPv4 address where the gateway is served; 0.0.0.0 = all interfaces.",
+            attribute="gateway_address",
+        ),
+        Option("port", _PORT, "9443", "TCP port of the gateway; 0 = any free one.", attribute="gateway_port"),
+        Option(
+            "certificate",
+            _TEXT,
+            "",
+            "Certificate and chain (PEM), absolute or below the prefix; empty = plain HTTP, for behind a proxy.",
+            attribute="gateway_certificate",
+        ),
+        Option("key", _TEXT, "", "The certificate's private key (PEM).", attribute="gateway_key"),
+        Option(
+            "version",
+            _VERSION,
+            "3.0.0",
+            "The version that is announced: pages choose the protocol by it; all of them are served.",
+            attribute="gateway_version",
+        ),
+        Option(
+            "users",
+            _TEXT,
+            "",
+            "Users (a file as that of `asperacentral node`); empty = the users of <aaa>, with tokens only.",
+            attribute="gateway_users",
+        ),
+        Option(
+            "docroot",
+            _TEXT,
+            "",
+            "Where folders of users are that have no docroot of their own in the users file.",
+            attribute="gateway_docroot",
+        ),
+        Option(
+            "origins",
+            _ORIGINS,
+            "",
+            "Pages of these origins may use the gateway; empty = of any, as they need a token anyway.",
+            attribute="gateway_origins",
+        ),
+        Option(
+            "link_lifetime",
+            _number(1, 604800),
+            "300",
+            "Seconds for which a link to a download is good.",
+            attribute="gateway_link_lifetime",
+        ),
+        Option(
+            "link_reuse",
+            _SWITCH,
+            "disable",
+            "Whether a link may be used again until it expires; disable: once.",
+            attribute="gateway_link_reuse",
+        ),
+        Option(
+            "most_files",
+            _number(1, 1_000_000),
+            "10000",
+            "Files taken in one upload; the [BETA] gateway took 10.",
+            attribute="gateway_most_files",
+        ),
+        Option(
+            "folders",
+            _SWITCH,
+            "enable",
+            "Whether folders may be uploaded; the [BETA] gateway took none.",
+            attribute="gateway_folders",
+        ),
+        Option(
+            "idle_timeout",
+            _number(1, 3600),
+            "60",
+            "Seconds in which a transfer must move 1 KB for each, or it is ended.",
+            attribute="gateway_idle_timeout",
         ),
     ),
     "logging": (

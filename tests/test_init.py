@@ -17,6 +17,8 @@ import pytest
 TOP = Path(__file__).parent.parent
 SCRIPT = TOP / "init/asperacentral"
 UNIT = TOP / "init/asperacentral.service"
+GATEWAY_SCRIPT = TOP / "init/asperacentral-gateway"
+GATEWAY_UNIT = TOP / "init/asperacentral-gateway.service"
 
 PROGRAM = f"""#!/bin/sh
 PYTHONPATH={TOP}
@@ -214,19 +216,42 @@ def test_the_script_tells_lsb_what_it_provides() -> None:
     assert os.access(SCRIPT, os.X_OK)
 
 
+def test_the_gateway_has_a_script_that_starts_it_beside_the_daemon(tmp_path: Path) -> None:
+    init = Installation(tmp_path / "with gateway", "-m asperacentral")
+    init.conf.write_text(
+        '<CONF version="2"><http_gateway><port>0</port></http_gateway>'
+        "<default><file_system><access><paths><path><absolute>/nowhere</absolute></path></paths></access>"
+        "</file_system></default></CONF>"
+    )
+    run = init.prefix / "var/run/aspera"
+    try:
+        started = init("start", GATEWAY_SCRIPT)
+        assert started.returncode == 0, started.stderr
+        assert init("status", GATEWAY_SCRIPT).returncode == 0
+        assert (run / "httpgateway.http").exists()
+        assert init("status").returncode == 3
+        assert "http-gwy" in (init.prefix / "httpgateway/httpgateway.log").read_text()
+        assert init("stop", GATEWAY_SCRIPT).returncode == 0
+        assert not {file.name for file in run.iterdir()} & {"httpgateway.pid", "httpgateway.http"}
+    finally:
+        if (run / "httpgateway.pid").exists():
+            os.kill(int((run / "httpgateway.pid").read_text()), signal.SIGKILL)
+
+
 @pytest.mark.skipif(not shutil.which("dash"), reason="dash is not installed")
 def test_the_script_is_plain_sh() -> None:
     assert subprocess.run(["dash", "-n", str(SCRIPT)], check=False).returncode == 0
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
-def test_systemd_takes_the_unit(tmp_path: Path) -> None:
-    unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text().replace("ExecStart=asperacentral", "ExecStart=/bin/true"))
+@pytest.mark.parametrize("file", [UNIT, GATEWAY_UNIT], ids=["daemon", "gateway"])
+def test_systemd_takes_the_unit(tmp_path: Path, file: Path) -> None:
+    unit = tmp_path / file.name
+    unit.write_text(file.read_text().replace("ExecStart=asperacentral", "ExecStart=/bin/true"))
     ended = subprocess.run(
         ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=60, check=False
     )
-    assert UNIT.name not in ended.stderr
+    assert file.name not in ended.stderr
 
 
 @pytest.mark.root

@@ -1,0 +1,165 @@
+"""Who may move what through the gateway: a login, if a request brings one, and the token of its transfer spec.
+
+Users and what they may do are those of the SSH node's users file, or of aspera.conf's `<aaa>` section; tokens are
+proved, and walls around files built, by the gate that server halves pass (`openascp.admission`). Over HTTP nobody is
+known by a key: without a password nothing is permitted but what a token says.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import grp
+import os
+import pwd
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from twisted.internet.defer import Deferred, succeed
+
+from asperacentral.fasp.errors import FaspCode
+from asperacentral.gateway.spec import TransferSpec
+from asperacentral.node.passwords import NOBODY
+from asperacentral.node.throttle import FailureThrottle
+from asperacentral.node.users import Users
+from asperacentral.openascp.admission import admit
+from asperacentral.openascp.confined import Files
+from asperacentral.openascp.failures import SessionFailure
+from asperacentral.openascp.policy import UserPolicy
+from asperacentral.openascp.policy_conf import ServerPolicy
+
+LONGEST_HEADER = 64 * 1024
+GUESSES, GUESS_WINDOW = 10, 60.0
+"""Wrong passwords that an address may try, in so many seconds."""
+
+
+class NotAuthorizedError(Exception):
+    """The request may move nothing. `status` is the HTTP status, `str(error)` one line for the client."""
+
+    def __init__(self, reason: str, status: int = 401) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What a request's headers have shown: a user whose password was right, or a token, or nothing."""
+
+    user: str = ""
+    token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """One transfer that may be asked for by one user; `files` proves its token and opens the docroot each time."""
+
+    policy: UserPolicy
+    token: str = field(repr=False)
+    incoming: bool
+    secure: bool
+
+    def files(self, now: float) -> Files:
+        """The files the transfer may reach, to be closed. NotAuthorizedError; SessionFailure for a bad docroot."""
+        # TLS is as strong as a server's rule on ciphers can ask for.
+        cipher = "none" if not self.secure or self.policy.cipher == "any" else self.policy.cipher
+        try:
+            return admit(self.policy, incoming=self.incoming, token=self.token, cipher=cipher, now=now)
+        except SessionFailure as failure:
+            if failure.code is FaspCode.AUTH:
+                raise NotAuthorizedError(str(failure)) from None
+            if failure.code in (FaspCode.NO_PERMS, FaspCode.INSECURE_CONNECTION):
+                raise NotAuthorizedError(str(failure), 403) from None
+            raise
+
+
+class Authority:
+    """Decides on logins and specs. With `users` there are no others; else those of `policy`, with tokens only.
+
+    `in_thread` runs a function elsewhere: proving a password takes a while.
+    """
+
+    def __init__(
+        self,
+        users: Users | None,
+        policy: ServerPolicy,
+        *,
+        clock: Callable[[], float],
+        in_thread: Callable[..., Deferred[bool]],
+    ) -> None:
+        self._users = users
+        self._policy = policy
+        self._in_thread = in_thread
+        self._throttle = FailureThrottle(GUESSES, GUESS_WINDOW, clock)
+
+    def login(self, authorization: str, access_key: str, address: str) -> Deferred[Login]:
+        """Who a request's Authorization and X-Aspera-AccessKey headers say that it is from. NotAuthorizedError."""
+        kind, _, value = authorization.strip().partition(" ")
+        if not kind:
+            return succeed(Login())
+        if len(value) > LONGEST_HEADER:
+            raise NotAuthorizedError("the Authorization header is too long")
+        if kind.lower() == "bearer":
+            return succeed(Login(access_key, value.strip()))
+        if kind.lower() == "basic":
+            return self._with_password(value.strip(), address)
+        raise NotAuthorizedError("Authorization must be Basic or Bearer")
+
+    def permit(self, spec: TransferSpec, login: Login, *, secure: bool) -> Permit:
+        """What a spec asks for, if somebody may; the token is proved by `Permit.files`. NotAuthorizedError."""
+        proved = bool(login.user) and not login.token
+        name = login.user if proved else spec.user or login.user or self._only_user()
+        token = spec.token or login.token
+        if not name:
+            raise NotAuthorizedError("the transfer spec names no remote_user")
+        if proved and spec.user not in ("", login.user):
+            raise NotAuthorizedError("the transfer spec is for another user", 403)
+        if not proved and not token:
+            raise NotAuthorizedError("the transfer spec has no token")
+        policy = self._policy_of(name, proved=proved)
+        if spec.sending and policy.protection_required:
+            raise NotAuthorizedError("this server takes only files that the client has encrypted", 403)
+        return Permit(policy, token, spec.sending, secure)
+
+    def _with_password(self, encoded: str, address: str) -> Deferred[Login]:
+        try:
+            name, colon, password = base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            colon = ""
+        if not colon:
+            raise NotAuthorizedError("the Authorization header cannot be read")
+        if not self._throttle.begin(address):
+            raise NotAuthorizedError("too many wrong passwords; wait a minute", 429)
+        user = (self._users or {}).get(name)
+        known = user.password if user is not None and user.password is not None else None
+
+        def proved(matches: bool) -> Login:
+            if not matches or known is None:
+                raise NotAuthorizedError("the user or the password is wrong")
+            self._throttle.succeeded(address)
+            return Login(name)
+
+        return self._in_thread((known or NOBODY).matches, password).addCallback(proved)
+
+    def _only_user(self) -> str:
+        return next(iter(self._users)) if self._users is not None and len(self._users) == 1 else ""
+
+    def _policy_of(self, name: str, *, proved: bool) -> UserPolicy:
+        """What the user may do. Who does not exist gets the same answer as who has no key for tokens."""
+        if self._users is not None:
+            user = self._users.get(name)
+            policy = user.policy() if user is not None else UserPolicy(name)
+            return policy if proved else policy.with_tokens_only()
+        try:
+            return self._policy.for_user(name, *_account(name)).with_tokens_only()
+        except ValueError:
+            raise NotAuthorizedError("the token is not valid") from None
+
+
+def _account(name: str) -> tuple[list[str], str]:
+    """The groups and the home of this machine's account of that name, if there is one."""
+    try:
+        account = pwd.getpwnam(name)
+        groups = [grp.getgrgid(number).gr_name for number in os.getgrouplist(name, account.pw_gid)]
+    except (KeyError, ValueError):
+        return [], ""
+    return groups, account.pw_dir

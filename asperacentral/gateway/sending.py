@@ -1,0 +1,223 @@
+"""Sending files to a client as fast as it takes them: one as it is, or many as a ZIP that is made on the way.
+
+Where the connection is bare TCP the kernel copies a file to it (sendfile); over TLS, and for a ZIP, pieces are read
+and written while the connection takes them. Nothing is kept. A file that changes its size meanwhile ends the
+connection, so that nobody takes what came for the whole.
+"""
+
+# Method names are twisted's, and its classes are only partly typed.
+# mypy: disable-error-code="no-untyped-call"
+
+from __future__ import annotations
+
+import contextlib
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.tcp import Connection
+from zipstream import ZIP_STORED, ZipStream
+from zope.interface import implementer
+
+from asperacentral.gateway.backends import Offered
+from asperacentral.gateway.http import GatewayRequest
+
+PIECE = 256 * 1024
+"""Bytes read at a time."""
+TURN = 4 << 20
+"""Bytes sent before others get their turn."""
+
+
+class SendingError(Exception):
+    """What was promised cannot be sent; the connection is closed."""
+
+
+class ClientLeftError(SendingError):
+    """The client has closed the connection."""
+
+
+Moved = Callable[[int], None]
+
+
+@implementer(IPushProducer)
+class _Sender(ABC):
+    """Sends by `_turn` while the connection takes more; `done` fires at the end, or fails."""
+
+    def __init__(self, request: GatewayRequest, moved: Moved) -> None:
+        self._request = request
+        self._moved = moved
+        self._paused = False
+        self._running = False
+        self.done: Deferred[None] = Deferred()
+
+    def start(self) -> Deferred[None]:
+        """Begin; the head of the answer has been written."""
+        self._request.notifyFinish().addErrback(lambda _: self._fail(ClientLeftError("the client has left")))
+        self._request.channel.watch()
+        self._request.registerProducer(self, True)
+        self._first()
+        return self.done
+
+    def resumeProducing(self) -> None:
+        """The connection takes more."""
+        self._paused = False
+        if self._running or self.done.called:
+            return
+        self._running = True
+        try:
+            self._turn()
+        except Exception as error:
+            self._fail(error)
+        finally:
+            self._running = False
+
+    def pauseProducing(self) -> None:
+        """The connection takes no more for now."""
+        self._paused = True
+
+    def stopProducing(self) -> None:
+        """The connection is closed."""
+        self._fail(ClientLeftError("the client has left"))
+
+    def _first(self) -> None:
+        self.resumeProducing()
+
+    @abstractmethod
+    def _turn(self) -> None:
+        """Send until paused, ended, or others should have their turn."""
+
+    def _sent(self, count: int) -> None:
+        self._request.channel.moved(count)
+        self._moved(count)
+
+    def _end(self) -> None:
+        if not self.done.called:
+            self._leave()
+            self.done.callback(None)
+
+    def _fail(self, error: Exception) -> None:
+        if not self.done.called:
+            self._leave()
+            self.done.errback(error)
+
+    def _leave(self) -> None:
+        with contextlib.suppress(AttributeError, KeyError):  # where the connection is gone already
+            self._request.unregisterProducer()
+        self._request.channel.unwatch()
+
+
+class _ByKernel(_Sender):
+    """One file over bare TCP. The connection's own buffer must be empty whenever the kernel copies past it."""
+
+    def __init__(self, request: GatewayRequest, moved: Moved, descriptor: int, size: int) -> None:
+        super().__init__(request, moved)
+        self._transport: Any = request.channel.transport
+        self._descriptor = descriptor
+        self._offset, self._size = 0, size
+
+    def _first(self) -> None:
+        self._call_again()
+
+    def _call_again(self) -> None:
+        """Have the reactor call `resumeProducing` once the buffer is empty and the socket takes more."""
+        self._transport.producerPaused = True
+        self._transport.startWriting()
+
+    def _turn(self) -> None:
+        until = self._offset + TURN
+        while self._offset < self._size:
+            if self._offset >= until:
+                self._call_again()
+                return
+            try:
+                count = os.sendfile(
+                    self._transport.fileno(),
+                    self._descriptor,
+                    self._offset,
+                    min(self._size - self._offset, TURN),
+                )
+            except BlockingIOError:
+                self._call_again()
+                return
+            except (BrokenPipeError, ConnectionResetError):
+                raise ClientLeftError("the client has left") from None
+            if count == 0:
+                raise SendingError("the file became shorter while it was sent")
+            self._offset += count
+            self._sent(count)
+        self._end()
+
+
+class _ByPieces(_Sender):
+    """Whatever comes in pieces."""
+
+    def __init__(self, request: GatewayRequest, moved: Moved, pieces: Iterator[bytes]) -> None:
+        super().__init__(request, moved)
+        self._pieces = pieces
+
+    def _turn(self) -> None:
+        while not self._paused:
+            piece = next(self._pieces, None)
+            if piece is None:
+                self._end()
+                return
+            self._request.write(piece)
+            self._sent(len(piece))
+
+
+def send_file(request: GatewayRequest, descriptor: int, size: int, moved: Moved) -> Deferred[None]:
+    """Send the first `size` bytes of an open file. `moved` is told how many went. Fails with SendingError."""
+    transport: Any = request.channel.transport
+    if isinstance(transport, Connection) and not request.secure:
+        return _ByKernel(request, moved, descriptor, size).start()
+    return _ByPieces(request, moved, _read(descriptor, size)).start()
+
+
+class ZipOfFiles:
+    """A ZIP of files as they are (nothing is compressed), made while it is sent; `size` is known before, in bytes.
+
+    `begun` and `ended` are told of each file, `moved` of its bytes.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[Offered],
+        *,
+        begun: Callable[[Offered], None],
+        moved: Moved,
+        ended: Callable[[Offered], None],
+    ) -> None:
+        self._told = begun, moved, ended
+        self._stream = ZipStream(compress_type=ZIP_STORED, sized=True)
+        for offered in files:
+            self._stream.add(self._content(offered), offered.name, size=offered.size)
+        self.size = len(self._stream)
+
+    def send(self, request: GatewayRequest) -> Deferred[None]:
+        """Send all of it. Fails with SendingError or OSError."""
+        return _ByPieces(request, lambda _: None, iter(self._stream)).start()
+
+    def _content(self, offered: Offered) -> Iterator[bytes]:
+        begun, moved, ended = self._told
+        begun(offered)
+        descriptor = offered.open()
+        try:
+            for piece in _read(descriptor, offered.size):
+                yield piece
+                moved(len(piece))
+        finally:
+            os.close(descriptor)
+        ended(offered)
+
+
+def _read(descriptor: int, size: int) -> Iterator[bytes]:
+    left = size
+    while left:
+        piece = os.read(descriptor, min(left, PIECE))
+        if not piece:
+            raise SendingError("the file became shorter while it was sent")
+        left -= len(piece)
+        yield piece
