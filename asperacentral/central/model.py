@@ -90,6 +90,7 @@ class SessionRecord:
     resume_rate: int | None = None
     files_recorded: int = 0
     post_transfer_validation: bool = False
+    transport: str = "fasp"
     fragments: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
     templates: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 

@@ -143,6 +143,7 @@ class Session:
         record.server_fasp_port = message.count("Port", record.server_fasp_port)
         record.client_fasp_port = message.count("Port", record.client_fasp_port)
         record.encryption_cipher = message.text("Cipher", record.encryption_cipher)
+        record.transport = "http" if message.text("Transport").lower() == "http" else record.transport
         record.source_path = message.text("Source", record.source_path or "") or None
         record.destination_path = message.text("Destination", record.destination_path or "") or None
         if message.text("PostTransferValidation", "").lower() == "yes":

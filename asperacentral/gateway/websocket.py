@@ -148,8 +148,9 @@ class UploadSocket(WebSocketServerProtocol):
         self._steps.clear()
         self._channel.resume()
         self.sendMessage(json.dumps({"message": problem.text}).encode(), isBinary=False)
-        reason = problem.text.encode("ascii", "replace")[:_LONGEST_REASON].decode()
-        self.sendClose(SERVER_ERROR if problem.status >= 500 else POLICY_VIOLATION, reason)
+        code = SERVER_ERROR if problem.status >= 500 else POLICY_VIOLATION
+        # `sendClose` is for applications' codes only.
+        self.sendCloseFrame(code=code, reasonUtf8=problem.text.encode("ascii", "replace")[:_LONGEST_REASON])
 
 
 class Sockets:

@@ -13,9 +13,6 @@ from typing import Any
 from asperacentral.central.model import FileRecord, SessionRecord
 from asperacentral.central.validation import Refusal
 
-TRANSPORT = "fasp"
-"""What `transport` says of every session."""
-
 _FRAGMENT = "rest"
 """Under this name a record keeps its rendering."""
 
@@ -102,7 +99,7 @@ FILE_MEMBERS = {
 
 def session_fragment(record: SessionRecord) -> bytes:
     """A session as JSON, rendered anew only if it has changed."""
-    return _fragment(record, SESSION_MEMBERS, {"transport": TRANSPORT})
+    return _fragment(record, SESSION_MEMBERS, {"transport": record.transport})
 
 
 def file_fragment(record: FileRecord) -> bytes:

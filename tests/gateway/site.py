@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -143,7 +143,7 @@ class Site:
             self.key, Permission(direction, tuple(map(os.fsencode, paths)), issued, now + life, user)
         )
 
-    def call(self, method: str, path: str, body: bytes | Iterable[bytes] = b"", **headers: str) -> Answer:
+    def call(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
         """A request with a connection of its own; `_` in a header's name stands for `-`."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.secure:

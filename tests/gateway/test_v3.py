@@ -294,7 +294,9 @@ def test_more_files_than_are_permitted_are_refused(tmp_path: object) -> None:
 def test_a_download_in_the_page_brings_the_file_under_its_name(site: Site) -> None:
     data = os.urandom(5_000_000)
     (site.root / "alice/a b.bin").write_bytes(data)
-    answer = site.call("GET", "v3/download", X_Aspera_Spec=spec_header(receive_spec("/a b.bin")), **ALICE)
+    answer = site.call(
+        "GET", "v3/download", b"", X_Aspera_Spec=spec_header(receive_spec("/a b.bin")), **ALICE
+    )
     assert answer.status == 200
     assert answer.headers["content-disposition"] == 'attachment; filename="a b.bin"'
     assert answer.headers["content-length"] == str(len(data))
@@ -305,7 +307,7 @@ def test_a_transfer_spec_of_a_thousand_paths_fits_into_its_header(site: Site) ->
     names = [f"a rather long name of a file, number {number}" for number in range(1000)]
     for name in names:
         (site.root / "alice" / name).touch()
-    answer = site.call("GET", "v3/download", X_Aspera_Spec=spec_header(receive_spec(*names)), **ALICE)
+    answer = site.call("GET", "v3/download", b"", X_Aspera_Spec=spec_header(receive_spec(*names)), **ALICE)
     assert set(zipfile.ZipFile(io.BytesIO(answer.body)).namelist()) == set(names)
 
 
@@ -432,5 +434,5 @@ def test_only_pages_of_the_origins_that_are_named_may_ask(tmp_path_factory: pyte
         # The same site speaks TLS: bytes come back whole by pieces, too.
         data = os.urandom(3_000_000)
         assert site.upload(send_spec("t"), {"t": data}).status == 200
-        back = site.call("GET", "v3/download", X_Aspera_Spec=spec_header(receive_spec("t")), **ALICE)
+        back = site.call("GET", "v3/download", b"", X_Aspera_Spec=spec_header(receive_spec("t")), **ALICE)
         assert back.body == data
