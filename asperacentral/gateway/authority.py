@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 
 from twisted.internet.defer import Deferred, succeed
 
+from asperacentral.credentials.passwords import NOBODY
+from asperacentral.credentials.throttle import FailureThrottle
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.gateway.spec import TransferSpec
-from asperacentral.node.passwords import NOBODY
-from asperacentral.node.throttle import FailureThrottle
 from asperacentral.node.users import Users
 from asperacentral.openascp.admission import admit
 from asperacentral.openascp.confined import Files

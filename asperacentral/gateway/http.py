@@ -383,6 +383,7 @@ class GatewaySite(LimitedSite):
             per_address=1000,
             refusal=lambda reason, _: (b"application/json", Answer.error(400, reason).body),
             reactor=reactor,
+            measure=lambda _face, _status, _seconds: None,
         )
         self.requestFactory = GatewayRequest
         self.router = router

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from asperacentral.node.passwords import hash_password
+from asperacentral.credentials.passwords import hash_password
 from asperacentral.openascp.token import Permission, issue
 
 BASE = "/aspera/http-gwy"
