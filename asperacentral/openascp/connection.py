@@ -58,13 +58,19 @@ class _Client(asyncssh.SSHClient):
         return accepted
 
 
-async def connect(login: Login, check: HostKeyCheck) -> asyncssh.SSHClientConnection:
-    """Connect and log in. SessionFailure with codes 12, 13, 19 or 51."""
+async def connect(
+    login: Login, check: HostKeyCheck, connector: Connector | None = None
+) -> asyncssh.SSHClientConnection:
+    """Connect, by TCP unless there is another `connector`, and log in. SessionFailure with codes 12, 13, 19 or 51."""
     client = _Client(check)
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             connection = await asyncssh.connect(
-                login.host, login.port, client_factory=lambda: client, **_arguments(login, check)
+                login.host,
+                login.port,
+                client_factory=lambda: client,
+                tunnel=connector or Connector(ipv6=login.ipv6),
+                **_arguments(login, check),
             )
     except TimeoutError as error:
         raise SessionFailure(FaspCode.TRANSFER_TIMEOUT) from error
@@ -104,7 +110,6 @@ def _send_no_fillers(connection: asyncssh.SSHClientConnection) -> None:
 def _arguments(login: Login, check: HostKeyCheck) -> dict[str, Any]:
     keys, methods = _credentials(login)
     arguments: dict[str, Any] = {
-        "tunnel": Connector(ipv6=login.ipv6),
         "username": login.user or (),
         "known_hosts": (check.known, [], check.revoked),
         "server_host_key_algs": _host_key_algorithms(check),

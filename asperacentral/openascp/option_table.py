@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -75,6 +76,7 @@ class _Fallback(argparse.Action):
             raise UsageError(f"option not supported: -y {values}: there is no HTTP fallback")
 
 
+@functools.cache
 def parser() -> argparse.ArgumentParser:
     """The parser of the whole command line; it raises UsageError instead of ending the process."""
     made = _Parser(

@@ -26,11 +26,6 @@ from asperacentral.openascp.session import Session
 
 _LEVELS = (logging.INFO, logs.STEPS, logs.MESSAGES, logs.BODIES)
 _LOG_SIZE = 10 << 20
-_USUAL = (
-    *("-M", "1", "-u", "x", "-q", "--mode=send", "--host=h", "--user=u", "-P", "22", "-O", "33001"),
-    *("-l", "1", "-m", "0", "--policy=fair", "-c", "aes128", "-k", "2", "--overwrite=diff"),
-)
-"""A command line as managers write it."""
 _END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -58,9 +53,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def warm_up() -> None:
     """Do what takes long only the first time: the fork server does it once for all sessions."""
-    with contextlib.suppress(UsageError):
-        parse([*_USUAL, "source", "destination"])
-    asyncio.run(asyncio.sleep(0))
+    from asperacentral.openascp import warming
+
+    warming.warm_up()
 
 
 async def _run(options: Options, secrets: Secrets) -> int:

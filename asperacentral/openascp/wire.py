@@ -87,10 +87,13 @@ class _Introduction(asyncio.Protocol):
 
 
 class Connector:
-    """Makes TCP connections, in the form of asyncssh's tunnels; with `ipv6` by IPv6 only."""
+    """Makes TCP connections, in the form of asyncssh's tunnels; with `ipv6` by IPv6 only. `made` is a connected
+    socket to be used instead.
+    """
 
-    def __init__(self, *, ipv6: bool = False) -> None:
+    def __init__(self, *, ipv6: bool = False, made: socket.socket | None = None) -> None:
         self._family = socket.AF_INET6 if ipv6 else socket.AF_UNSPEC
+        self._made = made
 
     async def create_connection(
         self, session_factory: Callable[[], Any], remote_host: str, remote_port: int
@@ -98,6 +101,11 @@ class Connector:
         """Connect; OSError when that is not possible."""
         loop = asyncio.get_running_loop()
         protocol = session_factory()
+        if self._made is not None:
+            transport, _ = await loop.create_connection(
+                lambda: _Introduction(protocol, loop), sock=self._made
+            )
+            return transport, protocol
         transport, _ = await loop.create_connection(
             lambda: _Introduction(protocol, loop), remote_host, remote_port, family=self._family
         )

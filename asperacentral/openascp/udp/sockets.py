@@ -7,6 +7,7 @@ ignored: they are not authentic.
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import select
 import socket
@@ -59,7 +60,7 @@ class UdpSocket:
             raise
         self._number = self._socket.fileno()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK)
-        self._arena = memoryview(bytearray(_ARENA_BYTES))
+        self._arena = memoryview(mmap.mmap(-1, _ARENA_BYTES))  # memory is taken where it is written
         self._segment = 0
         self._gso = _LINUX
         self._gro = self._try_gro()
