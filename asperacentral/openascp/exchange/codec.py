@@ -15,11 +15,15 @@ from typing import Any, NoReturn
 
 import msgpack
 
+from asperacentral.openascp.exchange.elements import more_than
+
 PREFACE = b"\xf0openascp\n"
 """No text begins with it, and read as the length of an SFTP packet it is more than any server takes."""
 CONTROL = 0
 DATA = 1
 LARGEST_CONTROL = 4 * 1024 * 1024
+MOST_VALUES = 256 * 1024
+"""In one message: more would take far more memory than the message has bytes."""
 LARGEST_DATA = 1024 * 1024
 LARGEST_OFFSET = 2**63 - 1
 DEEPEST = 8
@@ -151,6 +155,8 @@ class Decoder:
         return data
 
     def _value(self, body: bytes) -> Any:
+        if len(body) > MOST_VALUES and more_than(MOST_VALUES, body):  # a value takes a byte at least
+            self._fail(f"a message of more than {MOST_VALUES} values")
         try:
             value = msgpack.unpackb(body, raw=False, strict_map_key=False, ext_hook=_no_extension)
         except (ValueError, TypeError, RecursionError, msgpack.exceptions.UnpackException) as error:

@@ -28,6 +28,8 @@ from asperacentral.openascp.failures import SessionFailure
 KEEPALIVE_SECONDS = 5.0
 SILENCE_SECONDS = 20.0
 """After this time without a word the other half is taken to be gone."""
+MOST_EARLY = 64
+"""Messages before anyone listens: a greeting, and what the user changes meanwhile."""
 MOST_UNHEARD = 64 * 1024 * 1024
 """Bytes said that wait for the other half to take them: who keeps talking must listen, too."""
 
@@ -89,6 +91,7 @@ class Conversation:
         self._heard = self._said = asyncio.get_running_loop().time()
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._closed = asyncio.Event()
+        self._parting = False
 
     # What the transport tells.
 
@@ -215,6 +218,8 @@ class Conversation:
             self.send(farewell)
         self.hold(False)
         self._listener = None
+        self._parting = True
+        self._early.clear()
         try:
             if not self._closed.is_set():
                 self._transport.write_eof()
@@ -240,13 +245,15 @@ class Conversation:
     def _hear(self, message: Message) -> None:
         if isinstance(message, Broken):
             raise SessionFailure(known(message.code), " ".join(message.reason.split()))
-        if isinstance(message, Keepalive):
+        if self._parting or isinstance(message, Keepalive):
             return
         if self._listener is not None:
             self._listener.hear(message)
-        elif len(self._early) < 1000:
+        elif len(self._early) < MOST_EARLY:
             self._early.append(message)
             self._news.set()
+        else:
+            raise SessionFailure(FaspCode.FASP_PROTO, "the far side talks before the session begins")
 
     def _take(self, event: Data) -> None:
         if self._listener is not None:

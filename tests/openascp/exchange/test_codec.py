@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import struct
+import tracemalloc
+from typing import Any
 
 import msgpack
 import pytest
@@ -23,6 +25,7 @@ from asperacentral.openascp.exchange.codec import (
     data_head,
     encode_control,
 )
+from asperacentral.openascp.exchange.elements import more_than
 
 VALUES = st.recursive(
     st.none()
@@ -139,3 +142,43 @@ def test_what_no_peer_would_take_is_not_written() -> None:
 
 def test_control_bodies_are_plain_msgpack() -> None:
     assert msgpack.unpackb(encode_control(["keepalive", {}])[5:]) == ["keepalive", {}]
+
+
+NOTHINGS = {"lists": b"\x90", "tables": b"\x80", "numbers": b"\x00", "texts": b"\xa0", "nothing": b"\xc0"}
+
+
+@pytest.mark.parametrize("of", NOTHINGS)
+def test_a_message_of_a_great_many_nothings_is_refused_before_they_are_made(of: str) -> None:
+    body = b"\xdd" + struct.pack(">I", LARGEST_CONTROL - 5) + NOTHINGS[of] * (LARGEST_CONTROL - 5)
+    frame = PREFACE + struct.pack(">IB", len(body) + 1, 0) + body
+    decoder = Decoder()
+    tracemalloc.start()
+    try:
+        with pytest.raises(RemoteProtocolError, match="values"):
+            list(decoder.feed(frame))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * LARGEST_CONTROL
+
+
+def test_a_message_of_few_large_values_is_taken_however_long() -> None:
+    value = ["entries", {"entries": [b"x" * 250_000] * 16}]
+    assert list(Decoder().feed(PREFACE + encode_control(value))) == [Control(value)]
+
+
+@given(VALUES)
+def test_values_are_counted_as_they_are_read(value: Any) -> None:
+    text, count = msgpack.packb(value), count_of(value)
+    assert more_than(count - 1, text) and not more_than(count, text)
+
+
+def count_of(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + sum(count_of(key) + count_of(each) for key, each in value.items())
+    return 1 + (sum(map(count_of, value)) if isinstance(value, list) else 0)
+
+
+@given(st.binary(max_size=100))
+def test_whatever_is_counted_ends(noise: bytes) -> None:
+    more_than(50, noise)
