@@ -18,12 +18,16 @@ from asperacentral.openascp.restricted import restricted
 from asperacentral.openascp.token import TokenError
 
 
-def admit(policy: UserPolicy, *, incoming: bool, token: str, cipher: str, now: float) -> Files:
-    """The files of a session, to be closed at its end. `incoming` means that the client sends; `now` is UTC seconds.
+def admit(
+    policy: UserPolicy, *, incoming: bool, token: str, cipher: str, now: float, crypt: str = ""
+) -> Files:
+    """The files of a session, to be closed at its end. `incoming` means that the client sends; `now` is UTC seconds;
+    `crypt` is what the client does with the contents of files: encrypt, decrypt or nothing.
 
     A token is proved whenever one is needed, or when there is a key to prove it with: it then narrows what the
     user may do. Without a key a token that nobody asked for says nothing. SessionFailure with AUTH (token),
-    NO_PERMS (direction, rights), INSECURE_CONNECTION (cipher) or what the docroot's error is.
+    NO_PERMS (direction, rights, contents that are not encrypted), INSECURE_CONNECTION (cipher) or what the
+    docroot's error is.
     """
     paths: tuple[bytes, ...] | None = None
     try:
@@ -40,6 +44,7 @@ def admit(policy: UserPolicy, *, incoming: bool, token: str, cipher: str, now: f
             )
             paths = permission.paths
         policy.may_transfer(incoming=incoming, token=paths is not None)
+        policy.check_protection(incoming=incoming, crypt=crypt)
     except TokenError as error:
         raise SessionFailure(FaspCode.AUTH, str(error)) from None
     except DeniedError as error:

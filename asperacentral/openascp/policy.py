@@ -117,6 +117,7 @@ class UserPolicy:
 
     `docroot` None is the whole file system. `read` is fetching files, `write` everything that changes something,
     `list` seeing what folders hold. `cipher` is `any` or the strongest taken, and then less than none is refused.
+    With `protection_required` clients may send only files that they have encrypted (`--file-crypt=encrypt`).
     `token_keys` prove tokens, `token_life` is the longest life of one in seconds.
     """
 
@@ -150,6 +151,16 @@ class UserPolicy:
             raise DeniedError(f"a token is needed to {way} this server")
         if not (self.write if incoming else self.read):
             raise DeniedError(f"this user may not {'write' if incoming else 'read'} on this server")
+
+    def check_protection(self, *, incoming: bool, crypt: str) -> None:
+        """DeniedError unless files may come as they are; `crypt` is what the client does: encrypt, decrypt or nothing.
+
+        Only the client can know: the word of one that lies is not worth less than the encryption it would make.
+        """
+        if incoming and self.protection_required and crypt != "encrypt":
+            raise DeniedError(
+                "this server takes only files that the client encrypts (--file-crypt=encrypt; in orders Protection)"
+            )
 
     def check_cipher(self, cipher: str) -> None:
         """DeniedError unless a session may be encrypted so; `cipher` is one of `CIPHERS`, -cfb and -gcm cut off."""

@@ -55,6 +55,24 @@ def refusal(
 # The gate
 
 
+@pytest.mark.parametrize("crypt", ["", "decrypt"])
+def test_where_protection_is_required_only_encrypted_files_come_in_and_all_go_out(
+    policy: UserPolicy, crypt: str
+) -> None:
+    protected = replace(
+        policy,
+        protection_required=True,
+        incoming=DirectionPolicy(),
+        outgoing=DirectionPolicy(),
+        token_keys=(),
+    )
+    with pytest.raises(SessionFailure, match="--file-crypt=encrypt") as raised:
+        admit(protected, incoming=True, token="", cipher="none", now=NOW, crypt=crypt)
+    assert raised.value.code is FaspCode.NO_PERMS
+    admit(protected, incoming=True, token="", cipher="none", now=NOW, crypt="encrypt").close()
+    admit(protected, incoming=False, token="", cipher="none", now=NOW, crypt=crypt).close()
+
+
 def test_with_a_token_the_session_sees_what_it_permits_and_nothing_else(policy: UserPolicy) -> None:
     with enter(policy, token(b"/a/b"), incoming=True) as files:
         assert [name for name, _ in files.entries(b"a/b")] == [b"deep", b"file"]

@@ -109,7 +109,12 @@ class ServerSession:
         if hello.cipher not in CIPHERS:
             raise SessionFailure(FaspCode.USAGE, "the far side does not know the cipher")
         self._files = admit(
-            policy, incoming=hello.sending, token=hello.token, cipher=hello.cipher, now=time.time()
+            policy,
+            incoming=hello.sending,
+            token=hello.token,
+            cipher=hello.cipher,
+            now=time.time(),
+            crypt=terms.file_crypt,
         )
         wanted = WantedRates(terms.target_rate, terms.minimum_rate, terms.policy)
         self._granted = self._rules.grant(wanted)
