@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import stat
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from asperacentral.fasp.errors import LaunchError
@@ -39,6 +41,20 @@ class Account:
             tuple(map(int, fields["groups"])),
             str(fields["home"]),
         )
+
+    def folder(self) -> str:
+        """Where its processes begin: in its home, or in `/` if there is none that it may enter."""
+        try:
+            found = Path(self.home).stat()
+        except (OSError, ValueError):
+            return "/"
+        if found.st_uid == self.uid:
+            may = found.st_mode & stat.S_IXUSR
+        elif found.st_gid in (self.gid, *self.groups):
+            may = found.st_mode & stat.S_IXGRP
+        else:
+            may = found.st_mode & stat.S_IXOTH
+        return self.home if stat.S_ISDIR(found.st_mode) and (may or self.uid == 0) else "/"
 
     def environment(self) -> dict[str, str]:
         """What a login would set."""

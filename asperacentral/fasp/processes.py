@@ -62,12 +62,14 @@ class ExecutedProcess:
     ) -> None:
         """Start it in its own session, with /dev/null as stdin and stdout, and no inherited descriptors.
 
-        `account` is whose process it is to be, None for our own. LaunchError when the system refuses.
+        `account` is whose process it is to be, with its groups and in its home; None for our own, in our folder.
+        LaunchError when the system refuses.
         """
         owner: dict[str, Any] = {}
         if account is not None:
             environment = {**environment, **account.environment()}
-            owner = {"user": account.uid, "group": account.gid, "extra_groups": account.groups, "cwd": "/"}
+            owner = {"user": account.uid, "group": account.gid, "extra_groups": account.groups}
+            owner["cwd"] = account.folder()
         try:
             self._child = subprocess.Popen(
                 list(command),

@@ -8,6 +8,7 @@ import pwd
 import stat
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,37 @@ def test_an_executed_process_is_the_accounts_too(account: Account, folder: Path)
     while process.poll() is None:
         time.sleep(0.02)
     told = (folder / "told").read_text().splitlines()
-    assert told == [str(account.uid), " ".join(map(str, account.groups)), account.home, "0022", "/"]
+    assert told == [
+        str(account.uid),
+        " ".join(map(str, account.groups)),
+        account.home,
+        "0022",
+        account.folder(),
+    ]
+
+
+@pytest.mark.skipif(not ROOT, reason="needs root")
+@pytest.mark.root
+def test_an_executed_process_begins_in_the_home_of_its_account(account: Account, folder: Path) -> None:
+    at_home = replace(account, home=str(folder))
+    process = ExecutedProcess(["/bin/sh", "-c", "pwd > told"], {"PATH": os.environ["PATH"]}, at_home)
+    while process.poll() is None:
+        time.sleep(0.02)
+    assert (folder / "told").read_text() == f"{folder}\n"
+
+
+def test_an_account_without_a_home_it_may_enter_begins_at_the_root(tmp_path: Path) -> None:
+    def begins(home: Path, **changed: Any) -> str:
+        return replace(Account("x", 4711, 4712, (4713,), str(home)), **changed).folder()
+
+    file, shut, ours = tmp_path / "file", tmp_path / "shut", tmp_path / "ours"
+    file.touch()
+    shut.mkdir(0o700)
+    ours.mkdir(0o010)
+    owner, group = ours.stat().st_uid, ours.stat().st_gid
+    assert [begins(each) for each in (tmp_path / "none", file, shut)] == ["/"] * 3
+    assert begins(shut, uid=owner) == str(shut)
+    assert begins(ours, groups=(group,)) == str(ours)
 
 
 @pytest.mark.skipif(not ROOT, reason="needs root")
