@@ -27,6 +27,8 @@ PATIENCE_SECONDS = 60.0
 """How long a session that has ended waits for a manager to tell it."""
 FIRST_PATIENCE_SECONDS = 10.0
 """How long a session that has not begun waits for its manager to come back."""
+ABSENCE_SECONDS = 600.0
+"""How long a manager that has been there is dialled again before it is given up for good."""
 PROOF_SECONDS = 10.0
 """How long a manager may take to prove itself."""
 MOST_WAITING = 200_000
@@ -42,7 +44,8 @@ class ManagementLink:
     """One process's line to its manager.
 
     `greeting` is asked after each dialling for the messages that introduce the session, INIT first; `command` hears
-    what the manager wants. With `port_file` a lost connection is dialled again, at the port the file holds then.
+    what the manager wants. With `port_file` a lost connection is dialled again, at the port the file holds then, for
+    `ABSENCE_SECONDS`; `abandoned` hears when that was in vain, and nothing is told any more.
     `key` is the session's key, if the manager gave one.
     """
 
@@ -55,6 +58,7 @@ class ManagementLink:
         patience: float = PATIENCE_SECONDS,
         key: str = "",
         first_patience: float = FIRST_PATIENCE_SECONDS,
+        abandoned: Callable[[], None] = lambda: None,
     ) -> None:
         self._greeting = greeting
         self._command = command
@@ -64,6 +68,7 @@ class ManagementLink:
         self._expected = ""  # the proof that the manager still owes
         self._again = False
         self._first_patience = first_patience
+        self._abandoned = abandoned
         self._waiting: deque[bytes] = deque()
         self._recent: deque[tuple[float, bytes]] = deque()
         self._writer: asyncio.StreamWriter | None = None
@@ -203,8 +208,9 @@ class ManagementLink:
                 return
             self._close_by = None
             self._tell_again()
-            found = await self._redial()
+            found = await self._look_for_manager()
             if found is None:
+                self._waiting.clear()
                 return
             reader = found[0]
             self._begin(found[1], again=True)
@@ -233,10 +239,19 @@ class ManagementLink:
             return False
         return True
 
+    async def _look_for_manager(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """Dial again for as long as a manager may be away."""
+        try:
+            async with asyncio.timeout(ABSENCE_SECONDS):
+                return await self._redial()
+        except TimeoutError:
+            log.warning("the manager stays away; it is given up")
+            self._abandoned()
+            return None
+
     async def _redial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         """Look for a manager until there is one; None when there is nowhere to look."""
         if self._port_file is None:
-            self._waiting.clear()
             return None
         log.info("the management connection was lost; dialling again")
         while True:

@@ -1,7 +1,8 @@
 """All managers of one process: those it was given by -M, which it needs, and those it finds by port files, which it
 does not. Each has a line of its own (`link`); all are told the same, and any of them may give commands.
 
-The first manager given is the one that started the process: it alone has a key and is looked for again when it is gone.
+The first manager given is the one that started the process: it alone has a key and is looked for again when it is gone;
+`abandoned` hears when it was looked for in vain.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class Managers:
         command: Callable[[Message], None],
         port_file: Path | None = None,
         key: str = "",
+        abandoned: Callable[[], None] = lambda: None,
     ) -> None:
         self._needed = [
             (
@@ -76,6 +78,7 @@ class Managers:
                     command=command,
                     port_file=None if number else port_file,
                     key="" if number else key,
+                    abandoned=abandoned,
                 ),
             )
             for number, address in enumerate(needed)

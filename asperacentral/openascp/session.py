@@ -89,6 +89,7 @@ class Session:
             command=self._obey,
             port_file=options.manager_port_file,
             key=secrets.management_key,
+            abandoned=self._left_alone,
         )
 
     async def run(self) -> int:
@@ -102,6 +103,11 @@ class Session:
     def cancel(self) -> None:
         """End the session as its user asked; nothing happens when it has ended."""
         self._cancelled.set()
+
+    def _left_alone(self) -> None:
+        """The manager is given up: what comes to an end by itself goes on, what only it could end is cancelled."""
+        if self._options.keepalive or self._rates.target_rate == 0:
+            self.cancel()
 
     async def _outcome(self, work: asyncio.Task[None]) -> Failure | None:
         """Wait for the work, or for a cancel; why it failed, if it did."""

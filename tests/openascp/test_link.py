@@ -228,6 +228,32 @@ def test_a_manager_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch, 
     run(test)
 
 
+def test_a_manager_that_was_there_is_looked_for_only_so_long(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(link_module, "ABSENCE_SECONDS", 0.2)
+    monkeypatch.setattr(link_module, "REDIAL_SECONDS", 0.05)
+    alone = asyncio.Event()
+
+    async def test() -> None:
+        manager = await Manager().start()
+        (tmp_path / "port").write_text(str(manager.port))
+        link = ManagementLink(
+            greeting=greeting, command=lambda message: None, port_file=tmp_path / "port", abandoned=alone.set
+        )
+        await link.dial("127.0.0.1", manager.port)
+        await manager.until("INIT")
+        manager.gone()
+        await alone.wait()
+        again = await Manager().start()
+        (tmp_path / "port").write_text(str(again.port))
+        link.tell(stop("late"))
+        await link.finish(DONE)
+        assert again.heard == []
+
+    run(test)
+
+
 # Who the manager is.
 
 KEY = "the session's key"
