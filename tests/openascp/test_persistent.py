@@ -120,3 +120,25 @@ def test_a_range_can_be_asked_for_on_the_command_line(run: Run, tmp_path: Path) 
     (tmp_path / "file").write_bytes(b"0123456789")
     run("send", [tmp_path / "file"], tmp_path / "copy", "-@", "2:5").done()
     assert (tmp_path / "copy").read_bytes() == b"2345"
+
+
+@BOTH
+def test_a_source_told_twice_fails_at_once_while_it_is_moving_and_may_come_again_after_it(
+    run: Run, tmp_path: Path, mode: str
+) -> None:
+    (tmp_path / "large").write_bytes(os.urandom(3_000_000))
+    process = fed(run, mode, tmp_path / "in", "-d", "-l", "100k", "--overwrite=always")
+    listener = process.listener
+    listener.send(messages.add_source(str(tmp_path / "large")))
+    listener.wait_for(lambda message: message.integer("TransferBytes") > 0)
+    listener.send(messages.add_source(str(tmp_path / "large")))
+    failed = listener.wait_for("FILEERROR")
+    assert failed.integer("Code") == 67
+    assert not listener.of_type("STOP"), "the first was waited for"
+    listener.send(Message(MessageType.RATE, {"Rate": "10000000"}))
+    listener.wait_for("STOP")
+    listener.send(messages.add_source(str(tmp_path / "large")))
+    listener.send(messages.linger())
+    assert process.error() == 27
+    assert [stop.integer("ArgTransfersPassed") for stop in listener.of_type("ARGSTOP")] == [1, 0, 1]
+    assert (tmp_path / "in" / "large").read_bytes() == (tmp_path / "large").read_bytes()

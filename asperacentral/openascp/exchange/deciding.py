@@ -55,6 +55,8 @@ class Decider:
         self._naming = _NAMING[terms.file_crypt]
         self._decrypts = terms.file_crypt == DECRYPT
         self._taken: dict[bytes, str] | None = {} if terms.several else None
+        self._under_way: dict[bytes, int] = {}  # files of this session that are not settled
+        self._places: dict[int, bytes] = {}  # the same the other way round
 
     def prepare(self) -> bool:
         """Look at the destination, make it if it is to be made; tell whether sources go into it by their names.
@@ -111,7 +113,7 @@ class Decider:
         """What to do with an entry; folders are made at once."""
         try:
             place = self.place(entry)
-            self._claim(place, entry.kind)
+            self._claim(place, entry)
             if entry.kind == FOLDER:
                 self._check_folder(entry)
                 return self._folder(place)
@@ -222,15 +224,27 @@ class Decider:
             return None
         return Attributes(kind_of(found.st_mode), found.st_size, found.st_mtime_ns)
 
-    def _claim(self, place: bytes, kind: str) -> None:
-        """Two sources may share a folder, but never a file's name."""
-        if self._taken is None:
-            return
-        key = posixpath.normpath(place)
-        taken = self._taken.get(key)
-        if taken is not None and (kind, taken) != (FOLDER, FOLDER):
-            raise Failure(FaspCode.AMBIGUOUS_TARGET, "another source has the same target")
-        self._taken[key] = kind
+    def settled(self, id: int) -> None:
+        """An entry has ended; another may have its name. From any thread."""
+        place = self._places.pop(id, None)
+        if place is not None:
+            del self._under_way[place]
+
+    def _claim(self, place: bytes, entry: Entry) -> None:
+        """Two sources may share a folder, but never a file's name, nor may one source tell of a file while it is
+        being moved: it would wait for itself.
+        """
+        key, kind = posixpath.normpath(place), entry.kind
+        if self._taken is not None:
+            taken = self._taken.get(key)
+            if taken is not None and (kind, taken) != (FOLDER, FOLDER):
+                raise Failure(FaspCode.AMBIGUOUS_TARGET, "another source has the same target")
+            self._taken[key] = kind
+        if kind == FILE:
+            if key in self._under_way:
+                raise Failure(FaspCode.UPLOAD_IN_PROGRESS, "this session is writing the same file already")
+            self._under_way[key] = entry.id
+            self._places[entry.id] = key
 
     @staticmethod
     def _safe(name: bytes) -> bytes:
