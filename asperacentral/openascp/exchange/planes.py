@@ -141,11 +141,14 @@ class Planes:
         engine = self._engine = Sending(await self._met(), source, self._setting)
         await self._move(engine.run)
 
-    async def receive(self, sink: StreamSink) -> None:
-        """Receive the stream, unless it comes with the conversation. SessionFailure."""
-        if await self._chosen == UDP:
-            engine = self._engine = Receiving(await self._met(), sink)
-            await self._move(engine.run)
+    async def receive(self, sink: StreamSink) -> bool:
+        """Receive the stream, unless it comes with the conversation; whether it did come here, and has ended.
+        SessionFailure.
+        """
+        if await self._chosen == SSH:
+            return False
+        engine = self._engine = Receiving(await self._met(), sink)
+        return await self._move(engine.run)
 
     async def close(self) -> None:
         """Let go of everything. What is under way is left alone: who has to know, knows it from the conversation."""
@@ -172,9 +175,9 @@ class Planes:
         except (BlockedError, OSError) as error:
             raise SessionFailure(FaspCode.CONNECTION_ERROR) from error
 
-    async def _move(self, run: Callable[[], bool]) -> None:
+    async def _move(self, run: Callable[[], bool]) -> bool:
         try:
-            await asyncio.shield(self._run(run))
+            return await asyncio.shield(self._run(run))
         except PlaneLostError as error:
             raise SessionFailure(FaspCode.CONNECTION_LOST, f"the UDP connection was lost: {error}") from error
         except OSError as error:

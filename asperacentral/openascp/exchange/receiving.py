@@ -60,10 +60,11 @@ MOST_WANTED = 4096
 BATCH = 256
 _TICK_SECONDS = 0.05
 _STOP_SECONDS = 60.0
+_PARTING_SECONDS = 2.0
 _UNASKED = "bytes of the stream that nobody asked for"
 
-Plane = Callable[[StreamSink], Coroutine[Any, Any, None]]
-"""Receives the stream to its end, if it does not come with the conversation."""
+Plane = Callable[[StreamSink], Coroutine[Any, Any, bool]]
+"""Receives the stream to its end, and tells so, if it does not come with the conversation."""
 
 
 class _Asked:
@@ -72,12 +73,14 @@ class _Asked:
     def __init__(self, half: ReceivingHalf, writer: StreamWriter) -> None:
         self._half = half
         self._writer = writer
+        self.received = 0
 
     def write(self, offset: int, data: bytes) -> None:
         """See StreamSink. SessionFailure."""
         self._half.beside = True
         if offset + len(data) > self._half.asked:
             raise SessionFailure(FaspCode.FASP_PROTO, _UNASKED)
+        self.received += len(data)
         self._writer.write(offset, data)
 
     @property
@@ -143,7 +146,14 @@ class ReceivingHalf(Half):
 
     def work(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """See Half."""
-        return self._decide_all(), self._tick(), self._plane(_Asked(self, self._writer))
+        return self._decide_all(), self._tick(), self._beside()
+
+    async def _beside(self) -> None:
+        """Receive by a plane of its own, if that was agreed upon. SessionFailure."""
+        sink = _Asked(self, self._writer)
+        if await self._plane(sink) and sink.received < self._end:
+            await asyncio.sleep(_PARTING_SECONDS)  # who breaks off says why, in the conversation
+            raise SessionFailure(FaspCode.FASP_PROTO, "the stream ended before all of it had come")
 
     async def clear_up(self) -> None:
         """See Half."""
@@ -431,6 +441,7 @@ class ReceivingHalf(Half):
     def _settle(self, settled: Settled) -> None:
         self._settlements.append(settled)
         self._unsettled -= 1
+        self._decider.settled(settled.id)
         file = self._files_open.pop(settled.id, None)
         self._void.pop(settled.id, None)
         self.tally.ended(self._argument_of.pop(settled.id), settled.outcome, is_file=file is not None)

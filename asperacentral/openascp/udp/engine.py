@@ -25,6 +25,9 @@ SILENCE_SECONDS = 15.0
 ROOM = 64 << 20
 """Bytes that may wait for the receiver's disk."""
 
+STALLED_SECONDS = 300.0
+"""So long without a new byte acknowledged while some are sent, and the other end is taken for unable to receive."""
+
 WHOLE = 0
 GIVEN_UP = 1
 
@@ -63,10 +66,16 @@ class Sending:
     """Sends a stream to its end."""
 
     def __init__(
-        self, link: Link, source: StreamSource, setting: Setting, silence: float = SILENCE_SECONDS
+        self,
+        link: Link,
+        source: StreamSource,
+        setting: Setting,
+        silence: float = SILENCE_SECONDS,
+        stalled: float = STALLED_SECONDS,
     ) -> None:
         self._link = link
         self._silence = silence
+        self._stalled = stalled
         self._source = source
         now = time.monotonic()
         control = RateControl(setting.policy, setting.target, setting.minimum, now)
@@ -87,6 +96,7 @@ class Sending:
         self._stopped = self._silent = False
         self._heard_at = now
         self._confirmed_at = now
+        self._acknowledged, self._progress_at = 0, now
         self._ahead: queue.SimpleQueue[bytes | BaseException | None] = queue.SimpleQueue()
         self._places = threading.Semaphore(_CHUNKS_AHEAD)
         self._ended = False
@@ -167,6 +177,11 @@ class Sending:
             raise PlaneLostError("the receiver has given up")
         if now > self._heard_at + self._silence:
             raise PlaneLostError(f"nothing was heard of the receiver for {self._silence:.0f} seconds")
+        acknowledged = self.end.sent.acknowledged
+        if acknowledged != self._acknowledged or not self.end.unacknowledged or not self._setting.target:
+            self._acknowledged, self._progress_at = acknowledged, now
+        if now > self._progress_at + self._stalled:
+            raise PlaneLostError(f"the receiver took nothing for {self._stalled:.0f} seconds")
 
     def _apply(self) -> None:
         setting, control = self._setting, self.end.control
@@ -258,6 +273,8 @@ class Receiving:
                         raise PlaneLostError("the sender has given up")
                     return True
                 self._turn()
+                if self.end.scattered:
+                    raise PlaneLostError("the sender leaves more gaps than any network makes")
             whole = self.end.complete
             return whole
         finally:

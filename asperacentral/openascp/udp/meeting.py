@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from asperacentral.openascp.udp.boxes import Inbox, Outbox
-from asperacentral.openascp.udp.handshake import Answerer, Caller, sizes_up_to
+from asperacentral.openascp.udp.handshake import LARGEST_LIMIT, SMALLEST_LIMIT, Answerer, Caller, sizes_up_to
 from asperacentral.openascp.udp.keys import Cipher, Direction, DirectionKeys
 from asperacentral.openascp.udp.sockets import TooLargeError, UdpSocket
 
-MEETING_SECONDS = 3.0
-"""After that UDP is taken to be blocked."""
+MEETING_SECONDS = 2.5
+"""After that UDP is taken to be blocked: known within three seconds, with the last look at what has come."""
+
+MOST_BUFFER = 64 << 20
+"""Bytes of a peer's socket that we believe in: so much may be under way, and wait in our memory, without an answer."""
 
 _LOOK_SECONDS = 0.1
 
@@ -72,9 +75,8 @@ def call(
             caller.take_in(datagram, time.monotonic())
     for confirmation in caller.confirm():
         opened.send(confirmation)
-    return Link(
-        opened, inbox, outbox, caller.size, caller.peer_buffer, caller.rtt or _LOOK_SECONDS, caller.confirm
-    )
+    size, buffer = _believed(caller.size, caller.peer_buffer)
+    return Link(opened, inbox, outbox, size, buffer, caller.rtt or _LOOK_SECONDS, caller.confirm)
 
 
 def answer(
@@ -100,7 +102,15 @@ def answer(
     confirmed = answerer.confirmed
     assert confirmed is not None  # noqa: S101 - set together with the caller
     rtt = time.monotonic() - answered
-    return Link(opened, inbox, outbox, confirmed.size, confirmed.buffer, rtt, None)
+    size, buffer = _believed(confirmed.size, confirmed.buffer)
+    return Link(opened, inbox, outbox, size, buffer, rtt, None)
+
+
+def _believed(size: int, buffer: int) -> tuple[int, int]:
+    """What the other end says of itself, kept to what can be. BlockedError when that is nothing."""
+    if not SMALLEST_LIMIT <= size <= LARGEST_LIMIT:
+        raise BlockedError(f"the other end wants datagrams of {size} bytes")
+    return size, min(buffer, MOST_BUFFER)
 
 
 def _reply(opened: UdpSocket, reply: bytes, address: Any) -> None:

@@ -20,6 +20,9 @@ REPORT_SECONDS = 0.010
 IDLE_SECONDS = 0.5
 """Between reports while none do; it also keeps address translations alive."""
 
+MOST_GAPS = 200_000
+"""Gaps to be remembered: some seconds at ten gigabits a second, a tenth lost."""
+
 _PROBE_SECONDS = 0.002
 _TELLINGS = 3
 _MOST_REPORTS = 16
@@ -64,6 +67,11 @@ class ReceivingEnd:
     def contiguous(self) -> int:
         """All bytes of the stream before this offset are there."""
         return self._stream.first_missing
+
+    @property
+    def scattered(self) -> bool:
+        """Whether there are more gaps, in the stream or in what was sent, than can be for a good reason."""
+        return max(len(self._stream), len(self.inbox.arrived)) > MOST_GAPS
 
     @property
     def complete(self) -> bool:

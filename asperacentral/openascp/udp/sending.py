@@ -124,6 +124,11 @@ class SendingEnd:
         return self._largest * self._payload
 
     @property
+    def unacknowledged(self) -> bool:
+        """Whether there are bytes, sent or at hand, of which the receiver does not yet say that it has them."""
+        return self.sent.acknowledged < self._offset or self._place < len(self._chunk)
+
+    @property
     def complete(self) -> bool:
         """The stream has ended, the receiver has all of it and knows that this is all."""
         return self._length_heard and not self._again and not self._flight.bytes

@@ -78,8 +78,9 @@ class Pair:
         async def send(source: StreamSource) -> None:
             await send_stream(source, ours, Pacer(10_000_000))
 
-        async def receive(_sink: StreamSink) -> None:
+        async def receive(_sink: StreamSink) -> bool:
             """The stream comes with the conversation."""
+            return False
 
         with confined(None) as files:
             sending = SendingHalf(ours, self.sender, files, self._terms, send)
