@@ -27,7 +27,8 @@ from tests.openascp.manager import Openascp
 from tests.openascp.sshd import Sshd
 
 CLIENT, SERVER = ENDS = ("client", "server")
-HALVES, SFTP = PLANES = ("halves", "sftp")
+HALVES, UDP, SFTP = PLANES = ("halves", "udp", "sftp")
+"""Two halves by whatever gets through; by datagrams, else it is a problem; files that an SSH server shows."""
 MODES = ("send", "recv")
 TAG = "job"
 HELD = "two blocks are there"
@@ -55,11 +56,15 @@ class Far:
 
 
 def by_sshd(server: Sshd, root: Path) -> Far:
-    """OpenSSH's server; over SFTP its processes for a connection are the far end."""
+    """OpenSSH's server; over SFTP its process for the files is the far end, or those for the connection where it has
+    none of its own.
+    """
 
     def serving(plane: str) -> list[int]:
         found = server.connections()
-        return found if plane == SFTP else [pid for pid in found if _is_half(pid)]
+        if plane == SFTP:
+            return [pid for pid in found if b"sftp-server" in _command(pid)] or found
+        return [pid for pid in found if _is_half(pid)]
 
     login = (f"--user={server.user}", "-P", str(server.port), "-i", server.key)
     return Far("sshd", root, str(root), login, _FAR_SIDE, "", serving)
@@ -175,6 +180,9 @@ class Transfer:
         with self._start(rate) as session:
             killed = course(session)
             started = session.listener.of_type("START")
+            transports = {message.text("Transport") for message in session.listener.of_type("SESSION")}
+        if self._rules.plane == UDP and transports - {UDP}:
+            self._problem(f"the session goes by {transports}")
         self._account.sessions += 1
         if held is not None:
             self._measure(held, started[0].integer("StartByte") if started else None)
@@ -184,7 +192,7 @@ class Transfer:
     def _start(self, rate: str) -> Openascp:
         far, rules = self._far, self._rules
         there, here = f"{far.prefix}/{self._source.path.name}", self._source.path
-        program = far.program if rules.plane == HALVES else _NOBODY
+        program = far.program if rules.plane != SFTP else _NOBODY
         return Openascp(
             f"--mode={rules.mode}",
             "--host=127.0.0.1",
@@ -256,7 +264,7 @@ class Transfer:
 
     def _damage(self) -> None:
         """Harm what is there, as far as this level is to find it."""
-        if not (self._rules.level and self._rules.plane == HALVES and self._is_quiet()):
+        if not (self._rules.level and self._rules.plane != SFTP and self._is_quiet()):
             return
         complete = [] if self._source.is_large else [self._target / name for name in self._whole]
         files = damage.Files(self._partial, self._checkpoint, complete)
@@ -319,11 +327,16 @@ class Transfer:
         self._account.problems.append(told)
 
 
-def _is_half(pid: int) -> bool:
+def _command(pid: int) -> bytes:
+    """The arguments of a process; none when it is gone."""
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
-        return False
+        return b""
+
+
+def _is_half(pid: int) -> bool:
+    words = _command(pid).split(b"\0")
     return b"--server" in words and b"asperacentral.openascp" in words
 
 

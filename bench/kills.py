@@ -3,6 +3,8 @@
 For each resume level, one large file and many small ones are pushed and pulled, to OpenSSH's sshd when it is installed
 and to `asperacentral node`, in turns. A killed session is tried again as a manager would, until all is there; then the
 next transfer begins. Between some sessions files are damaged, as far as the level is to notice it (see `damage`).
+What is tried can be narrowed (`--levels`, `--planes`, `--modes`, `--fars`, `--ends`, `--size 0`, `--files 0`), so that
+a long series can be made in pieces.
 At no moment may a file have its name and other bytes than its source; in the end all must be there, and nothing else.
 From level 1 on what the receiving side had is not to be sent again, but for one block (1 MiB) for each kill.
 Exit status 1 when any of that did not hold; then the files are kept.
@@ -23,11 +25,25 @@ from pathlib import Path
 from asperacentral.commands.terminal import bar
 from asperacentral.openascp.exchange.checkpoint import BLOCK
 from bench import report
-from bench.killing import ENDS, HALVES, MODES, PLANES, Account, Far, Rules, Source, Transfer, by_node, by_sshd
+from bench.killing import (
+    ENDS,
+    HALVES,
+    MODES,
+    PLANES,
+    SFTP,
+    Account,
+    Far,
+    Rules,
+    Source,
+    Transfer,
+    by_node,
+    by_sshd,
+)
 from bench.processes import MIB
 from bench.report import Report, Table
 from tests.openascp.sshd import SSHD, Sshd
 
+FARS = ("sshd", "node")
 _COLUMNS = (
     "what", "level", "plane", "kills of the client", "kills of the far end", "sessions", "transfers",
     "resumed in a file", "damaged", "most bytes repeated", "whole files repeated", "wrong, lacking or left",
@@ -41,6 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ends", type=_names(ENDS), default=list(ENDS), help="which end to kill, with commas"
     )
     parser.add_argument("--planes", type=_names(PLANES), default=[HALVES], help=f"of {', '.join(PLANES)}")
+    parser.add_argument("--modes", type=_names(MODES), default=list(MODES), help=f"of {', '.join(MODES)}")
+    parser.add_argument("--fars", type=_names(FARS), default=list(FARS), help=f"of {', '.join(FARS)}")
     parser.add_argument("--size", type=int, default=256, help="MiB of the large file; 0: none")
     parser.add_argument("--files", type=int, default=3000, help="number of small files; 0: none")
     parser.add_argument(
@@ -67,7 +85,7 @@ def run(args: argparse.Namespace) -> Report:
 def _measure(args: argparse.Namespace, folder: Path, problems: list[str]) -> Report:
     chance = random.Random(args.seed)
     table = Table(f"After {args.kills} kills in each row", _COLUMNS)
-    with _far_sides(folder) as fars, report.conditions() as told:
+    with _far_sides(folder, args.fars) as fars, report.conditions() as told:
         sources = list(_sources(args, folder / "files", chance))
         for level, source, plane in itertools.product(args.levels, sources, args.planes):
             account = _row(args, folder, fars, source, (level, plane), chance)
@@ -82,19 +100,19 @@ def broken_promises(account: Account, level: int, plane: str) -> list[str]:
     found = []
     if level and account.files_again:
         found.append(f"level {level}, {plane}: {account.files_again} complete files were sent again")
-    if level and plane == HALVES and (most := max(account.repeated, default=0)) > BLOCK:
+    if level and plane != SFTP and (most := max(account.repeated, default=0)) > BLOCK:
         found.append(f"level {level}, {plane}: {most} bytes were sent again after one kill")
     return found
 
 
 @contextlib.contextmanager
-def _far_sides(folder: Path) -> Iterator[list[Far]]:
-    """The far sides there are, with one folder of files."""
+def _far_sides(folder: Path, names: list[str]) -> Iterator[list[Far]]:
+    """The far sides of these names, as far as there are, with one folder of files."""
     root = folder / "files"
     root.mkdir()
     with contextlib.ExitStack() as stack:
-        fars = [stack.enter_context(by_node(folder, root))]
-        if SSHD is not None:
+        fars = [stack.enter_context(by_node(folder, root))] if "node" in names else []
+        if SSHD is not None and "sshd" in names:
             fars.append(by_sshd(stack.enter_context(Sshd(folder / "sshd")), root))
         yield fars
 
@@ -133,7 +151,7 @@ def _row(
     """Transfers in all ways, in turns, until the kills are used up."""
     account = Account()
     level, plane = rules
-    ways = list(itertools.product(fars, MODES))
+    ways = list(itertools.product(fars, args.modes))
     chance.shuffle(ways)
     label = f"{source.path.name} level {level} {plane}"
     while account.killed < args.kills and not account.problems:
@@ -144,13 +162,16 @@ def _row(
         transfer = Transfer(far, source, folder, how, chance, account)
         for _ in transfer.run(left):
             shown = bar(account.killed / args.kills, 30)
-            print(f"\r{label:30} {shown} {account.killed}", end="", file=sys.stderr, flush=True)
+            counts = (
+                f"{account.killed}/{args.kills} kills, {account.sessions} sessions, {account.transfers} whole"
+            )
+            print(f"\r{label:30} {shown} {counts}", end="", file=sys.stderr, flush=True)
     return account
 
 
 def _cells(source: Source, level: int, plane: str, account: Account) -> list[str | int]:
     kills = [account.kills[end] for end in ENDS]
-    most = max(account.repeated) if level and plane == HALVES and account.repeated else "-"
+    most = max(account.repeated) if level and plane != SFTP and account.repeated else "-"
     problems = len(account.problems)
     counts = [account.sessions, account.transfers, account.resumed, account.damaged]
     return [source.path.name, level, plane, *kills, *counts, most, account.files_again, problems]
