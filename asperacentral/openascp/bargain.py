@@ -47,6 +47,7 @@ def terms(options: Options) -> Terms:
         save=options.save,
         save_suffix=os.fsencode(options.save_suffix),
         checksum=options.checksum,
+        delete_before=options.delete_before,
         file_crypt=options.file_crypt,
         precalculate=options.precalculate and not options.keepalive,
         afterwards=[] if options.afterwards == Afterwards() else list(astuple(options.afterwards)),

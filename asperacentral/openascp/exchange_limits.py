@@ -13,7 +13,6 @@ NOT_BY_EXCHANGE: tuple[tuple[str, Asked], ...] = (
         "--multi-session-threshold",
         lambda options: options.part[1] > 1 and options.multi_session_threshold > 0,
     ),
-    ("--delete-before-transfer", lambda options: options.delete_before),
 )
 
 

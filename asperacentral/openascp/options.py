@@ -318,6 +318,10 @@ def _check(options: Options, sources: Sources) -> None:
             options.delete_before and (options.keepalive or len(options.sources) != 1 or sources.several),
             "--delete-before-transfer takes exactly one source, and no --keepalive",
         ),
+        (
+            options.delete_before and options.part != (1, 1),
+            "--delete-before-transfer and -C exclude each other",
+        ),
         (options.keepalive and options.part != (1, 1), "--keepalive and -C exclude each other"),
         (
             options.delete_before and options.part != (1, 1),

@@ -200,20 +200,6 @@ def test_sources_are_moved_after_the_transfer(run: Run, tree: Path, mode: str) -
     assert names(tree.parent / "copy") == before
 
 
-@BOTH
-def test_what_the_source_does_not_have_is_deleted_before_when_asked(run: Run, tree: Path, mode: str) -> None:
-    copy = tree.parent / "copy"
-    (copy / "old" / "er").mkdir(parents=True)
-    (copy / "old" / "er" / "f").touch()
-    (copy / "a.txt").touch()
-    (copy / "kept.tmp").touch()
-    (tree / "x.tmp").touch()
-    # The contents of the source are meant: their place is the destination itself.
-    run(mode, [f"{tree}/."], copy, "--delete-before-transfer", "-E", "*.tmp").done()
-    assert "old/" not in names(copy)
-    assert (copy / "a.txt").read_bytes() == (tree / "a.txt").read_bytes()
-
-
 @pytest.mark.parametrize("mode", ["recv"])
 def test_folders_below_a_base_are_kept(run: Run, tree: Path, mode: str) -> None:
     run(

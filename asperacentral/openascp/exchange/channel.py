@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.exchange.codec import LARGEST_DATA
 from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.plane import StreamSink, StreamSource
+from asperacentral.openascp.failures import SessionFailure
 from asperacentral.openascp.pacing import Pacer
 
 _FULL = 16 * 1024 * 1024
@@ -31,6 +34,32 @@ async def send_stream(source: StreamSource, conversation: Conversation, pacer: P
                     offset += len(data)
         finally:
             await asyncio.wait({ahead})  # it never takes longer than a disk does
+
+
+UNASKED = "bytes of the stream that nobody asked for"
+
+
+class BesideSink:
+    """The sink of a plane beside the conversation: takes what was asked for only, up to the offset `asked` tells."""
+
+    def __init__(self, sink: StreamSink, asked: Callable[[], int]) -> None:
+        self._sink = sink
+        self._asked = asked
+        self.used = False
+        self.received = 0
+
+    def write(self, offset: int, data: bytes) -> None:
+        """See StreamSink. SessionFailure."""
+        self.used = True
+        if offset + len(data) > self._asked():
+            raise SessionFailure(FaspCode.FASP_PROTO, UNASKED)
+        self.received += len(data)
+        self._sink.write(offset, data)
+
+    @property
+    def backlog(self) -> int:
+        """See StreamSink."""
+        return self._sink.backlog
 
 
 class ChannelSink:

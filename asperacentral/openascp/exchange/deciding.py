@@ -106,8 +106,13 @@ class Decider:
         argument = self._arguments.get(entry.argument)
         if argument is None:
             raise Failure(FaspCode.BAD_PATH, "an entry of no argument")
-        place = joined(argument[1], self._safe(entry.path)) if entry.path else argument[1]
+        place = self.below(entry.argument, entry.path)
         return self._naming(place) if entry.kind == FILE else place
+
+    def below(self, argument: int, path: bytes) -> bytes:
+        """Where a path of a source is to be. Failure BAD_PATH."""
+        place = self._arguments[argument][1]
+        return joined(place, self._safe(path)) if path else place
 
     def decide(self, entry: Entry) -> Outcome:
         """What to do with an entry; folders are made at once."""

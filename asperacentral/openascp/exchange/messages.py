@@ -147,7 +147,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Troubles:
-    """S to R: what the scan could not take."""
+    """S to R: what the scan could not take. R to S: what could not be done besides files and folders."""
 
     troubles: tuple[Trouble, ...]
 
@@ -169,6 +169,30 @@ class Scanned:
     folders: int
     files: int
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All names in one folder of a source, or some of them until `last`: what is excluded is among them."""
+
+    argument: int
+    path: bytes
+    names: tuple[bytes, ...]
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listings:
+    """S to R, before the first entry: whatever else the destination has in these folders is deleted."""
+
+    listings: tuple[Listing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """R to S: so many more listings were dealt with."""
+
+    count: int
 
 
 # What is wanted of it.
@@ -291,6 +315,8 @@ Message = (
     | Entries
     | Troubles
     | Scanned
+    | Listings
+    | Cleared
     | Needs
     | Ask
     | Digests
@@ -313,6 +339,8 @@ NAMES: Mapping[str, type[Message]] = {
     "entries": Entries,
     "troubles": Troubles,
     "scanned": Scanned,
+    "listings": Listings,
+    "cleared": Cleared,
     "needs": Needs,
     "ask": Ask,
     "digests": Digests,

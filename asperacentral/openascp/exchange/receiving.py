@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 
 from asperacentral.fasp.errors import FaspCode, known
 from asperacentral.openascp.confined import Files
-from asperacentral.openascp.exchange.channel import ChannelSink
+from asperacentral.openascp.exchange.channel import UNASKED, BesideSink, ChannelSink
 from asperacentral.openascp.exchange.comparing import COMPARISONS, Comparer
 from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.deciding import Comparison, Decider, Outcome
+from asperacentral.openascp.exchange.deleting import Deleting
 from asperacentral.openascp.exchange.finishing import Finisher
 from asperacentral.openascp.exchange.half import Half, HalfObserver
+from asperacentral.openascp.exchange.listing import MOST_LISTINGS
 from asperacentral.openascp.exchange.messages import (
     DONE,
     FAILED,
@@ -23,15 +25,19 @@ from asperacentral.openascp.exchange.messages import (
     FOLDER,
     SKIPPED,
     Argument,
+    Cleared,
     Digests,
     Entries,
     Entry,
+    Listing,
+    Listings,
     Message,
     Need,
     Needs,
     Scanned,
     Settled,
     Settlements,
+    Trouble,
     Troubles,
     Verdict,
     Verdicts,
@@ -61,32 +67,9 @@ BATCH = 256
 _TICK_SECONDS = 0.05
 _STOP_SECONDS = 60.0
 _PARTING_SECONDS = 2.0
-_UNASKED = "bytes of the stream that nobody asked for"
 
 Plane = Callable[[StreamSink], Coroutine[Any, Any, bool]]
 """Receives the stream to its end, and tells so, if it does not come with the conversation."""
-
-
-class _Asked:
-    """The sink of a plane beside the conversation; takes what was asked for only."""
-
-    def __init__(self, half: ReceivingHalf, writer: StreamWriter) -> None:
-        self._half = half
-        self._writer = writer
-        self.received = 0
-
-    def write(self, offset: int, data: bytes) -> None:
-        """See StreamSink. SessionFailure."""
-        self._half.beside = True
-        if offset + len(data) > self._half.asked:
-            raise SessionFailure(FaspCode.FASP_PROTO, _UNASKED)
-        self.received += len(data)
-        self._writer.write(offset, data)
-
-    @property
-    def backlog(self) -> int:
-        """See StreamSink."""
-        return self._writer.backlog
 
 
 class ReceivingHalf(Half):
@@ -112,10 +95,11 @@ class ReceivingHalf(Half):
         self._threads = ThreadPoolExecutor(1 + COMPARISONS, thread_name_prefix="decide")
         self._writer = StreamWriter(files, self._woken, self._finisher)
         self._channel = ChannelSink(self._writer, conversation)
-        self.beside = False
-        """Whether the stream comes by a plane of its own."""
+        self._beside = BesideSink(self._writer, lambda: self._end)
         self._into: bool | None = None
-        self._entries: asyncio.Queue[Entry] = asyncio.Queue()
+        self._deletes = terms.delete_before
+        self._deleting = Deleting(files, terms, self._decider)
+        self._entries: asyncio.Queue[Entry | Listing] = asyncio.Queue()
         self._next_id = 0
         self._files_open: dict[int, PlannedFile] = {}  # not settled yet
         self._unsettled = 0
@@ -139,19 +123,13 @@ class ReceivingHalf(Half):
         self._folders: list[Entry] = []
         self._winding_up = False
 
-    @property
-    def asked(self) -> int:
-        """The stream was asked for up to this offset."""
-        return self._end
-
     def work(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """See Half."""
-        return self._decide_all(), self._tick(), self._beside()
+        return self._decide_all(), self._tick(), self._receive_beside()
 
-    async def _beside(self) -> None:
+    async def _receive_beside(self) -> None:
         """Receive by a plane of its own, if that was agreed upon. SessionFailure."""
-        sink = _Asked(self, self._writer)
-        if await self._plane(sink) and sink.received < self._end:
+        if await self._plane(self._beside) and self._beside.received < self._end:
             await asyncio.sleep(_PARTING_SECONDS)  # who breaks off says why, in the conversation
             raise SessionFailure(FaspCode.FASP_PROTO, "the stream ended before all of it had come")
 
@@ -174,6 +152,9 @@ class ReceivingHalf(Half):
             case Entries(entries):
                 for entry in entries:
                     self._announced(entry)
+            case Listings(listings):
+                for listing in listings:
+                    self._listed(listing)
             case Verdicts(verdicts):
                 for verdict in verdicts:
                     self._judged(verdict)
@@ -199,8 +180,8 @@ class ReceivingHalf(Half):
 
     def take(self, offset: int, data: bytes) -> None:
         """See conversation.Listener. On the channel the stream comes in order."""
-        if self.beside or offset != self._received or offset + len(data) > self._end:
-            raise SessionFailure(FaspCode.FASP_PROTO, _UNASKED)
+        if self._beside.used or offset != self._received or offset + len(data) > self._end:
+            raise SessionFailure(FaspCode.FASP_PROTO, UNASKED)
         self._received += len(data)
         self._channel.take(offset, data)
 
@@ -220,6 +201,13 @@ class ReceivingHalf(Half):
         self._unsettled += 1
         self.tally.begun(entry.argument, entry.size)
         self._entries.put_nowait(entry)
+
+    def _listed(self, listing: Listing) -> None:
+        if not self._deletes or self._next_id or listing.argument not in self.arguments:
+            raise SessionFailure(FaspCode.FASP_PROTO, "a list of names out of turn")
+        if self._entries.qsize() > 2 * MOST_LISTINGS:
+            raise SessionFailure(FaspCode.FASP_PROTO, "more lists of names than anybody can take")
+        self._entries.put_nowait(listing)
 
     def _hear_scanned(self, scanned: Scanned) -> None:
         self._scanned = scanned.argument
@@ -241,13 +229,18 @@ class ReceivingHalf(Half):
                 batch.append(self._entries.get_nowait())
             new = [self.arguments[index] for index in range(begun, len(self.arguments))]
             begun += len(new)
-            outcomes = await self._in_thread(self._decide, new, batch)
-            for entry, outcome in zip(batch, outcomes, strict=True):
+            await self._in_thread(self._begin_arguments, new)
+            await self._clear([each for each in batch if isinstance(each, Listing)])
+            entries = [each for each in batch if isinstance(each, Entry)]
+            outcomes = await self._in_thread(
+                lambda some: [self._decider.decide(each) for each in some], entries
+            )
+            for entry, outcome in zip(entries, outcomes, strict=True):
                 self._decided(entry, outcome)
             self._lay_out()
             self._flush()
 
-    def _decide(self, new: list[Argument], batch: list[Entry]) -> list[Outcome]:
+    def _begin_arguments(self, new: list[Argument]) -> None:
         for argument in new:
             try:
                 self._decider.begin(argument, bool(self._into))
@@ -256,7 +249,18 @@ class ReceivingHalf(Half):
                 if not self._persistent:
                     raise SessionFailure(failure.code, str(failure)) from error
                 self._decider.refuse(argument, failure)
-        return [self._decider.decide(entry) for entry in batch]
+
+    async def _clear(self, listings: list[Listing]) -> None:
+        """Delete what is not in these folders of the source."""
+        for listing in listings:
+            for path, failure in await self._in_thread(self._deleting.take, listing):
+                self._tell_trouble(listing.argument, path, failure)
+        if listings:
+            self.conversation.send(Cleared(len(listings)))
+
+    def _tell_trouble(self, argument: int, path: bytes, failure: Failure) -> None:
+        self.observer.path_failed(path, failure)
+        self.conversation.send(Troubles((Trouble(argument, path, int(failure.code), str(failure)),)))
 
     def _decided(self, entry: Entry, outcome: Outcome) -> None:
         argument = self.arguments[entry.argument]
@@ -481,6 +485,6 @@ class ReceivingHalf(Half):
                 await self._in_thread(self._finisher.finish_folder, place, entry)
             except OSError as error:
                 shown = shown_path(self.arguments[entry.argument], entry.path)
-                self.observer.path_failed(shown, from_os_error(error, FaspCode.DISK_WRITE))
+                self._tell_trouble(entry.argument, shown, from_os_error(error, FaspCode.DISK_WRITE))
         await self._sync()
         self.finish()

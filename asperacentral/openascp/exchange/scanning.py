@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 
 from asperacentral.fasp.errors import FaspCode
@@ -67,10 +67,19 @@ class _Waiting:
 class Scanner:
     """Scans one argument after the other; ids count the entries of the whole session.
 
-    Without `attributes_too` extended attributes are not read: for who only counts.
+    Without `attributes_too` extended attributes are not read: for who only counts. `listed` is told the path and all
+    names of each folder that is read.
     """
 
-    def __init__(self, files: Files, terms: Terms, *, attributes_too: bool = True) -> None:
+    def __init__(
+        self,
+        files: Files,
+        terms: Terms,
+        *,
+        attributes_too: bool = True,
+        listed: Callable[[bytes, list[bytes]], None] | None = None,
+    ) -> None:
+        self._listed = listed
         self._files = files
         self._selection = terms.selection()
         self._links = links.at_source(terms.links)
@@ -206,6 +215,8 @@ class Scanner:
             if self._deal.alone or not self._clears:
                 raise
             return None
+        if self._listed is not None:
+            self._listed(here.path, [name for name, _ in entries])
         for name, found in entries:
             place, path = joined(here.place, name), joined(here.path, name)
             self.counts.paths += self._takes(argument, path)

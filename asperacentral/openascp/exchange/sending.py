@@ -19,6 +19,7 @@ from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.digests import digests_by
 from asperacentral.openascp.exchange.half import Half, HalfObserver
 from asperacentral.openascp.exchange.layout import Layout
+from asperacentral.openascp.exchange.listing import Lister
 from asperacentral.openascp.exchange.messages import (
     DONE,
     FILE,
@@ -27,6 +28,7 @@ from asperacentral.openascp.exchange.messages import (
     SKIPPED,
     Argument,
     Ask,
+    Cleared,
     Digests,
     Entries,
     Entry,
@@ -104,6 +106,7 @@ class SendingHalf(Half):
         self._plane = plane
         self._loop = asyncio.get_running_loop()
         self._scanner = Scanner(files, terms)
+        self._lister = Lister(conversation)
         self._foreseen: ScanCounts | None = None
         self._counts_told: ScanCounts | None = None
         self._clearing = SourceClearing(files, terms)
@@ -163,6 +166,12 @@ class SendingHalf(Half):
                 self._settled.set()
                 self.tell_ended_arguments()
                 self._finish_if_over()
+            case Cleared(count):
+                self._lister.cleared(count)
+            case Troubles(troubles):
+                for trouble in troubles:
+                    reason = " ".join(trouble.reason.split())
+                    self.observer.path_failed(trouble.path, Failure(known(trouble.code), reason))
             case Written(offset):
                 self._written(offset)
             case Ask():
@@ -176,7 +185,7 @@ class SendingHalf(Half):
     # Scanning.
 
     async def _scan_all(self) -> None:
-        if self._terms.precalculate:
+        if self._terms.precalculate or self._terms.delete_before:
             await self._count_all()
         while (argument := await self._waiting.get()) is not None:
             async for batch in self._batches(self._scanner, argument):
@@ -203,8 +212,18 @@ class SendingHalf(Half):
                 pass
         self._foreseen = counter.counts
         self._tell_counts(-1)
+        if self._terms.delete_before and not counter.counts.failed:
+            await self._list_all(arguments)
         for each in (*arguments, None):
             self._waiting.put_nowait(each)
+
+    async def _list_all(self, arguments: list[Argument]) -> None:
+        """Tell all names: a source that cannot be read whole would say nothing about what it has not."""
+        scanner = Scanner(self._files, self._terms, attributes_too=False, listed=self._lister.listed)
+        for argument in arguments:
+            async for _ in self._batches(scanner, argument):
+                await self._lister.tell(argument.index)
+            await self._lister.tell(argument.index)
 
     async def _batches(self, scanner: Scanner, argument: Argument) -> AsyncIterator[list[Found | NotTaken]]:
         found = scanner.scan(argument)

@@ -55,6 +55,7 @@ class Terms:
     save_suffix: bytes = b""
     checksum: str = "none"
     afterwards: list[Any] = field(default_factory=list)
+    delete_before: bool = False
     file_crypt: str = ""
     precalculate: bool = False
     part: list[Any] = field(default_factory=list)
