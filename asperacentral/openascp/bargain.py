@@ -47,6 +47,8 @@ def terms(options: Options) -> Terms:
         save=options.save,
         save_suffix=os.fsencode(options.save_suffix),
         checksum=options.checksum,
+        manifest=options.manifest != "none",
+        manifest_suffix=os.fsencode(options.manifest_suffix),
         delete_before=options.delete_before,
         file_crypt=options.file_crypt,
         precalculate=options.precalculate and not options.keepalive,

@@ -8,6 +8,7 @@ import pytest
 
 from asperacentral.openascp.confined import Files
 from asperacentral.openascp.exchange import listing
+from asperacentral.openascp.exchange.terms import Terms, UnknownTermError
 from tests.openascp.conftest import Run
 from tests.openascp.exchange.pair import Pair
 
@@ -118,3 +119,8 @@ def test_what_cannot_be_deleted_is_told_on_both_sides(
         ((path, failure),) = [said for name, said in witness.heard if name == "path_failed"]
         assert path.endswith(b"/old")
         assert failure.code == 5
+
+
+def test_a_persistent_session_cannot_delete_before_it_knows_its_sources() -> None:
+    with pytest.raises(UnknownTermError, match="persistent"):
+        Terms.read({"destination": b"to", "persistent": True, "delete_before": True})

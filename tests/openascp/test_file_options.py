@@ -163,6 +163,40 @@ def test_a_manifest_lists_what_was_moved(run: Run, tree: Path, mode: str) -> Non
     assert [f"md5:{digest}"] == [line[2] for line in lines if line[3].endswith("/a.txt")]
 
 
+def test_the_far_side_keeps_a_manifest_of_what_was_pushed(run: Run, tree: Path) -> None:
+    (tree / "missing").symlink_to("nowhere")
+    options = ["--file-manifest=text", f"--file-manifest-path={tree.parent / 'm'}", "--file-checksum=md5"]
+    process = run("send", [f"{tree}/."], tree.parent / "copy", "-d", *options, "-k1")
+    assert process.error() == 27
+    (ours,), (theirs,) = (
+        list(folder.glob("*.manifest.txt")) for folder in (tree.parent / "m", tree.parent / "copy")
+    )
+    assert ours.name == theirs.name
+    lines = [line.split("\t") for line in theirs.read_text().splitlines() if not line.startswith("#")]
+    assert [line[0] for line in lines] == ["completed"] * 4
+    by_name = {line[4]: line[2] for line in lines}
+    digest = hashlib.md5((tree / "a.txt").read_bytes()).hexdigest()
+    assert by_name[str(tree.parent / "copy" / "a.txt")] == f"md5:{digest}"
+    assert theirs.read_text().splitlines()[-1].startswith("# session ")
+
+
+def test_a_pull_leaves_no_manifest_at_its_source(run: Run, tree: Path) -> None:
+    before = names(tree)
+    run("recv", [f"{tree}/."], tree.parent / "copy", "-d", "--file-manifest=text").done()
+    assert names(tree) == before
+    assert len(list((tree.parent / "copy").glob("*.manifest.txt"))) == 1
+
+
+def test_an_unfinished_manifest_of_the_far_side_has_its_suffix(run: Run, tree: Path) -> None:
+    with (tree / "z.big").open("wb") as file:
+        file.truncate(1 << 30)
+    options = ["--file-manifest=text", "--file-manifest-inprogress-suffix=.busy", "-l", "10m"]
+    process = run("send", [f"{tree}/."], tree.parent / "copy", "-d", *options)
+    process.listener.wait_for("STOP")
+    assert [path.suffix for path in (tree.parent / "copy").glob("aspera-transfer-*")] == [".busy"]
+    process.kill()
+
+
 @BOTH
 def test_sources_are_removed_after_the_transfer(run: Run, tree: Path, mode: str) -> None:
     kept = names(tree)

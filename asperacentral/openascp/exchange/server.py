@@ -26,6 +26,7 @@ from asperacentral.openascp.admission import admit
 from asperacentral.openascp.exchange.arguments import ArgumentCounts
 from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.half import Half
+from asperacentral.openascp.exchange.manifest import DestinationManifest
 from asperacentral.openascp.exchange.messages import (
     SSH,
     VERSION,
@@ -121,6 +122,7 @@ class ServerSession:
         granted = self._granted
         self._planes = Planes(granted.target, granted.minimum, granted.policy, hello.cipher)
         self._half = self._make_half(hello, terms)
+        self._manifest = DestinationManifest(self._files, terms, hello.session) if hello.sending else None
         sessions = terms.deal().sessions
         udp = self._planes.offer(_own_address(), terms.udp_port, sessions) if terms.udp_port else {}
         if not udp:
@@ -141,15 +143,20 @@ class ServerSession:
         await self._reports.start(managers)
         self._conversation.send(self._welcome)
         try:
-            with self._files:
-                await self._half.run()
+            await self._half.run()
             failure = None
         except Failure as ended:
             failure = ended
             raise
         finally:
+            self._end_manifest(failure)
+            self._files.close()
             await self._planes.close()
             await self._reports.finish(failure)
+
+    def _end_manifest(self, failure: Failure | None) -> None:
+        if self._manifest is not None:
+            self._manifest.close("completed" if failure is None else f"failed with code {int(failure.code)}")
 
     def _make_half(self, hello: Hello, terms: Terms) -> Half:
         if hello.sending:
@@ -237,16 +244,22 @@ class ServerSession:
     def finished(self, file: PlannedFile, checksum: str = "") -> None:
         """See Observer."""
         self._reports.finished(file)
+        if self._manifest is not None:
+            self._manifest.settled(file, "completed", file.size, checksum)
         log.debug("finished %s", shown(file.source))
 
     def skipped(self, file: PlannedFile, size: int) -> None:
         """See Observer."""
         self._reports.skipped(file, size)
+        if self._manifest is not None:
+            self._manifest.settled(file, "skipped", size)
         log.debug("skipped %s", shown(file.source))
 
     def failed(self, file: PlannedFile, failure: Failure) -> None:
         """See Observer."""
         self._reports.failed(file, failure)
+        if self._manifest is not None:
+            self._manifest.settled(file, "failed", file.size)
         log.info("failed %s: %s", shown(file.source), failure)
 
     def argument_ended(self, argument: Argument, counts: ArgumentCounts) -> None:

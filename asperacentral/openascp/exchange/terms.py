@@ -55,6 +55,8 @@ class Terms:
     save_suffix: bytes = b""
     checksum: str = "none"
     afterwards: list[Any] = field(default_factory=list)
+    manifest: bool = False
+    manifest_suffix: bytes = b""
     delete_before: bool = False
     file_crypt: str = ""
     precalculate: bool = False
@@ -135,11 +137,15 @@ def _check(terms: Terms) -> None:
         raise UnknownTermError("there is no such UDP port")
     if terms.file_crypt not in ("", ENCRYPT, DECRYPT):
         raise UnknownTermError(f"this end does not know how to {terms.file_crypt[:60]!r} files")
+    if terms.delete_before and terms.persistent:
+        raise UnknownTermError(
+            "a persistent session has no sources to compare the destination with before it begins"
+        )
     if terms.links not in links.POLICIES:
         raise UnknownTermError(f"this end does not know the rule {terms.links[:60]!r} for links")
     if terms.checksum not in ("none", *checksums.NAMES):
         raise UnknownTermError(f"this end does not know the checksum {terms.checksum[:60]!r}")
-    for name in (terms.partial_tag, terms.partial_suffix, terms.save_suffix):
+    for name in (terms.partial_tag, terms.partial_suffix, terms.save_suffix, terms.manifest_suffix):
         if b"/" in name or b"\0" in name or len(name) > 64:
             raise UnknownTermError("the name of partial or kept files is not usable")
     terms.selection()

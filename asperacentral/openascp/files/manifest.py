@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import IO
 
 IN_PROGRESS = ".aspera-inprogress"
 POLICIES = ("none", "text")
 _ESCAPES = {b"\\": b"\\\\", b"\t": b"\\t", b"\n": b"\\n", b"\r": b"\\r"}
 
 
-class Manifest:
-    """An open manifest in `folder`, which is made if it is missing; named by the session. OSError."""
+def manifest_name(session_id: str) -> str:
+    """What the manifest of a session is called."""
+    return f"aspera-transfer-{session_id}.manifest.txt"
 
-    def __init__(self, folder: Path, session_id: str, *, suffix: str = "", heading: str = "") -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / f"aspera-transfer-{session_id}.manifest.txt"
-        """Where it is once the session has ended."""
-        self._unfinished = self.path.with_name(self.path.name + (suffix or IN_PROGRESS))
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._file = os.fdopen(os.open(self._unfinished, flags, 0o644), "wb")
+
+class ManifestText:
+    """The lines of a manifest, written to `file` as they come. OSError."""
+
+    def __init__(self, file: IO[bytes], session_id: str, heading: str) -> None:
+        self._file = file
         self._file.write(f"# manifest of session {session_id} {heading}".rstrip().encode() + b"\n")
         self._file.write(b"# result\tbytes\tchecksum\tsource\ttarget\n")
         self._file.flush()
@@ -35,14 +36,35 @@ class Manifest:
         self._file.write(b"\t".join(fields) + b"\n")
         self._file.flush()
 
-    def close(self, outcome: str) -> None:
-        """End it with how the session ended, sync it and give it its name. OSError. A second call does nothing."""
-        if self._file.closed:
-            return
+    def end(self, outcome: str) -> None:
+        """Say how the session ended, and sync. OSError."""
         self._file.write(f"# session {outcome}\n".encode())
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing can be written any more."""
+        return self._file.closed
+
+
+class Manifest(ManifestText):
+    """An open manifest in `folder`, which is made if it is missing; named by the session. OSError."""
+
+    def __init__(self, folder: Path, session_id: str, *, suffix: str = "", heading: str = "") -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / manifest_name(session_id)
+        """Where it is once the session has ended."""
+        self._unfinished = self.path.with_name(self.path.name + (suffix or IN_PROGRESS))
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        super().__init__(os.fdopen(os.open(self._unfinished, flags, 0o644), "wb"), session_id, heading)
+
+    def close(self, outcome: str) -> None:
+        """End it with how the session ended, sync it and give it its name. OSError. A second call does nothing."""
+        if self.ended:
+            return
+        self.end(outcome)
         self._unfinished.rename(self.path)
 
 
