@@ -37,6 +37,7 @@ COMMANDS = {
     "shell": "push and pull by hand from a prompt, several transfers at once, without a daemon",
     "gateway": "serve files to browsers over HTTP, without a plug-in",
     "node": "serve files over SSH to transfers, without an sshd",
+    "desktop": "run the local transfer client: web pages send and receive files through it",
 }
 """Each is `asperacentral.commands.NAME`, with _ for -; the line stands in the program's help without importing it."""
 

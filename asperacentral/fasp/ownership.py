@@ -15,6 +15,8 @@ _LOOPBACK = "0100007F" if sys.byteorder == "little" else "7F000001"
 
 ORPHAN = 0
 """The socket of a connection whose process has closed it."""
+NOBODY = -1
+"""The user of a connection that is not there."""
 
 
 def socket_of(local_port: int, remote_port: int) -> int | None:
@@ -34,6 +36,25 @@ def socket_of(local_port: int, remote_port: int) -> int | None:
             if (inode := _inode(line, wanted)) is not None:
                 return inode
     return ORPHAN if told else None
+
+
+def user_of(local_port: int, remote_port: int) -> int | None:
+    """The user id of the socket that connects `local_port` to `remote_port` on 127.0.0.1.
+
+    `NOBODY` when there is no such connection; None when this system does not tell.
+    """
+    told = False
+    wanted = (f"{local_port:04X}", f"{remote_port:04X}")
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = (_PROC / "net" / table).read_text("ascii").splitlines()[1:]
+        except OSError:
+            continue
+        told = True
+        for line in lines:
+            if _inode(line, wanted) is not None:
+                return int(line.split(maxsplit=8)[7])
+    return NOBODY if told else None
 
 
 def _inode(line: str, ports: tuple[str, str]) -> int | None:

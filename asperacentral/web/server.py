@@ -52,10 +52,14 @@ class LimitedRequest(server.Request):
         """Refuse a body declared too long before it comes, and what a page of somebody else sends."""
         self.content = BytesIO()
         origin = self.getHeader(b"origin")
-        if origin is not None and not is_own(_text(origin), _text(self.getHeader(b"host") or b"")):
+        if origin is not None and not self.admits(_text(origin)):
             self._refuse(b"403 Forbidden", f"a request from a page of {_text(origin)[:100]!r}")
         elif length is not None and length > self.channel.site.max_body:
             self._refuse_size()
+
+    def admits(self, origin: str) -> bool:
+        """Whether pages of `origin` may ask: our own, unless a face has rules of its own."""
+        return is_own(origin, _text(self.getHeader(b"host") or b""))
 
     def handleContentChunk(self, data: bytes) -> None:
         """Keep a piece of the body, or refuse it all once it is too long."""

@@ -55,6 +55,7 @@ class _Running:
         self.raw = raw
         self.ended: Future[JobResult] = Future()
         self.retry: DelayedCall | None = None
+        self.pid: int | None = None
 
 
 class JobRunner:
@@ -193,7 +194,10 @@ class JobRunner:
     def session_launched(self, user_str: str, pid: int) -> None:
         """See SessionListener."""
         running = self._by_session.get(user_str)
-        if running is not None and running.job.paused:
+        if running is None:
+            return
+        running.pid = pid
+        if running.job.paused:
             self.sessions.control_job(user_str, target_rate=0)
 
     def session_message(self, user_str: str, message: Message) -> None:
@@ -212,6 +216,7 @@ class JobRunner:
         running = self._by_session.pop(user_str, None)
         if running is None:
             return
+        running.pid = None
         if not ending.said_done and not ending.said_error:
             self._tell_all(running.listeners, running.job.unsaid_error())
         wait = running.job.end(ending)

@@ -161,6 +161,10 @@ class FaspManager:
         """The files of a job's latest session: those under way, and the last ten thousand that ended."""
         return self._call(lambda: self._runner.find(job_id).job.files)
 
+    def process_id(self, job_id: str) -> int | None:
+        """The process of a job's session, None when it has none now."""
+        return self._call(lambda: self._runner.find(job_id).pid)
+
     def ended(self, job_id: str) -> Future[JobResult]:
         """A future with the job's result. It is completed in the reactor's thread."""
         return self._call(lambda: self._runner.find(job_id).ended)
