@@ -58,6 +58,7 @@ class ClientSite(LimitedSite):
             per_address=500,
             refusal=lambda reason, _: (b"text/plain; charset=utf-8", f"{reason}\n".encode()),
             reactor=reactor,
+            measure=lambda *_: None,
         )
         if open_to_pages:
             self.requestFactory = ClientRequest

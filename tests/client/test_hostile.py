@@ -182,14 +182,14 @@ def test_too_much_is_refused_before_it_is_read(desktop: LocalDesktop) -> None:
     with socket.create_connection(("127.0.0.1", desktop.ports["rpc"]), timeout=SECONDS) as page:
         page.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99999999\r\n\r\n")
         assert b" 413 " in page.recv(1000)
-    page = websocket.create_connection(
+    socket_of_page = websocket.create_connection(
         f"ws://127.0.0.1:{desktop.ports['rpc']}/", origin=SITE, timeout=SECONDS
     )
     with pytest.raises((OSError, websocket.WebSocketException)):
-        page.send("x" * (5 << 20))
-        while page.recv():
+        socket_of_page.send("x" * (5 << 20))
+        while socket_of_page.recv():
             pass
-        page.send("x")
+        socket_of_page.send("x")
     assert desktop.call("get_info")
 
 
