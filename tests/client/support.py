@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -16,9 +17,9 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from asperacentral.client.book import Book
 from asperacentral.commands.local import LocalNode, _Process
 
-SITE = "https://site.example"
 SECONDS = 60.0
 
 
@@ -33,7 +34,7 @@ class RpcRefused(Exception):
 class LocalDesktop(_Process):
     """`asperacentral desktop` below `folder`. A context manager; `start_client` after `end` is its next life."""
 
-    def __init__(self, folder: Path, *more: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, *more: str, ports: tuple[int, int] = (0, 0)) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.state, self.downloads, self._shown = folder / "state", folder / "Downloads", folder / "shown"
@@ -41,13 +42,35 @@ class LocalDesktop(_Process):
         opener.write_text(f'#!/bin/sh\nprintf "%s\\n" "$1" >> {self._shown}\n')
         opener.chmod(0o755)
         arguments = ["desktop", "--state", str(self.state), "--downloads", str(self.downloads)]
-        arguments += ["--port", "0", "--connect-port", "0", "--opener", str(opener), "-D"]
+        arguments += ["--port", str(ports[0]), "--connect-port", str(ports[1]), "--opener", str(opener), "-D"]
         arguments += ["--known-hosts", str(folder / "known_hosts"), *more]
         home = folder / "home"
         home.mkdir(exist_ok=True)
-        told = {"HOME": str(home), "DISPLAY": "", "WAYLAND_DISPLAY": "", **(environment or {})}
+        told = {"HOME": str(home), "DISPLAY": "", "WAYLAND_DISPLAY": ""}
         super().__init__(folder / "desktop.log", arguments, told)
         self._addresses_seen = 0
+        self.site = ""
+
+    def visit(self, site: str) -> None:
+        """Be used by another site from now on; what happened before is forgotten, and the downloads are empty."""
+        self.site = site
+        self._addresses_seen = len(self._shown.read_text().splitlines()) if self._shown.exists() else 0
+        shutil.rmtree(self.downloads, ignore_errors=True)
+
+    def decide(self, allowed: bool, site: str = "") -> None:
+        """Have the user's decision for a site."""
+        book = Book(self.state)
+        book.decide(site or self.site, allowed)
+        book.close()
+
+    @property
+    def decision(self) -> bool | None:
+        """What the user decided for the site."""
+        book = Book(self.state)
+        try:
+            return book.sites().get(self.site)
+        finally:
+            book.close()
 
     @property
     def ports(self) -> dict[str, int]:
@@ -72,10 +95,10 @@ class LocalDesktop(_Process):
         )
         return done.returncode, done.stdout + done.stderr
 
-    def call(self, method: str, params: Any = None, *, origin: str | None = SITE) -> Any:
+    def call(self, method: str, params: Any = None, *, origin: str | None = "") -> Any:
         """The result of a JSON-RPC call. RpcRefused."""
         body = json.dumps({"jsonrpc": "2.0", "id": 7, "method": method, "params": params or {}})
-        status, answer, _ = self.http("rpc", "POST", "/", body, origin=origin)
+        status, answer, _ = self.http("rpc", "POST", "/", body, origin=self.site if origin == "" else origin)
         assert status == 200, answer
         told = json.loads(answer)
         assert told["id"] == 7
@@ -84,11 +107,13 @@ class LocalDesktop(_Process):
         return told["result"]
 
     def connect(
-        self, method: str, path: str, body: Any = None, *, origin: str | None = SITE
+        self, method: str, path: str, body: Any = None, *, origin: str | None = ""
     ) -> tuple[int, Any]:
         """The status and value of a call of Connect's API."""
         text = None if body is None else json.dumps(body)
-        status, answer, _ = self.http("connect", method, f"/v5/connect/{path}", text, origin=origin)
+        status, answer, _ = self.http(
+            "connect", method, f"/v5/connect/{path}", text, origin=self.site if origin == "" else origin
+        )
         return status, json.loads(answer)
 
     def http(
@@ -131,7 +156,7 @@ class LocalDesktop(_Process):
         """The user before the next page."""
         return User(self, self.shown())
 
-    def until_status(self, uuid: str, *statuses: str, origin: str | None = SITE) -> dict[str, Any]:
+    def until_status(self, uuid: str, *statuses: str, origin: str | None = "") -> dict[str, Any]:
         """The transfer once it has one of these statuses; it must not end with another one."""
         found: dict[str, Any] = {}
 

@@ -13,7 +13,7 @@ import pytest
 import websocket
 
 from asperacentral.commands.local import LocalNode
-from tests.client.support import SECONDS, SITE, LocalDesktop, RpcRefused, User, spec
+from tests.client.support import SECONDS, LocalDesktop, RpcRefused, User, spec
 
 OTHER = "https://other.example"
 DOING: list[tuple[str, dict[str, Any]]] = [
@@ -34,11 +34,11 @@ DOING: list[tuple[str, dict[str, Any]]] = [
 def test_a_site_the_user_refused_does_nothing(
     desktop: LocalDesktop, method: str, params: dict[str, Any]
 ) -> None:
-    desktop.command("--refuse", SITE)
+    desktop.decide(False)
     with pytest.raises(RpcRefused) as caught:
         desktop.call(method, {**params, "app_id": "app"})
     assert caught.value.code == -32001
-    assert f"refused {SITE}" in desktop.log.read_text()
+    assert f"refused {desktop.site}" in desktop.log.read_text()
     assert not desktop.has_shown_more
 
 
@@ -46,17 +46,17 @@ def test_the_user_is_asked_once_however_often_a_page_asks(desktop: LocalDesktop)
     with ThreadPoolExecutor(3) as pool:
         calls = [pool.submit(desktop.call, "test_ssh_ports", dict(DOING[3][1])) for _ in range(3)]
         user = desktop.user()
-        assert f"May {SITE} transfer files" in user.text
+        assert f"May {desktop.site} transfer files" in user.text
         assert user.press(("allow", "")) == 200
         for call in calls:
             with pytest.raises(RpcRefused, match="cannot be reached"):
                 call.result(SECONDS)
     assert not desktop.has_shown_more
-    assert f"allowed  {SITE}" in desktop.command("--sites")[1]
+    assert f"allowed  {desktop.site}" in desktop.command("--sites")[1]
 
 
-@pytest.mark.parametrize(("button", "sites"), [("cancel", ""), ("refuse", f"refused  {SITE}")])
-def test_not_now_is_not_kept_and_never_is(desktop: LocalDesktop, button: str, sites: str) -> None:
+@pytest.mark.parametrize(("button", "kept"), [("cancel", None), ("refuse", False)])
+def test_not_now_is_not_kept_and_never_is(desktop: LocalDesktop, button: str, kept: bool | None) -> None:
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(desktop.call, "show_about")
         desktop.user().press((button, ""))
@@ -65,7 +65,7 @@ def test_not_now_is_not_kept_and_never_is(desktop: LocalDesktop, button: str, si
     with pytest.raises(RpcRefused, match="has not allowed"):
         desktop.call("show_about")
     assert not desktop.has_shown_more
-    assert desktop.command("--sites")[1].strip() == sites
+    assert desktop.decision is kept
 
 
 def test_the_pages_of_the_client_keep_others_out(desktop: LocalDesktop) -> None:
@@ -79,7 +79,7 @@ def test_the_pages_of_the_client_keep_others_out(desktop: LocalDesktop) -> None:
         assert "access-control-allow-origin" not in user.headers
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         right = f"step={user.step}&allow="
-        status, _, _ = desktop.http("pages", "POST", user.path, right, origin=SITE, headers=form)
+        status, _, _ = desktop.http("pages", "POST", user.path, right, origin=desktop.site, headers=form)
         assert status == 403, "the asking page knows even the secrets"
         own = f"http://127.0.0.1:{desktop.ports['pages']}"
         status, _, _ = desktop.http("pages", "POST", user.path, "step=guess&allow=", origin=own, headers=form)
@@ -109,7 +109,7 @@ def test_a_page_buries_nobody_under_dialogs(allowed: LocalDesktop) -> None:
 def test_names_and_transfers_of_a_site_are_unknown_to_another(
     allowed: LocalDesktop, node: LocalNode, tmp_path: Path
 ) -> None:
-    allowed.command("--allow", OTHER)
+    allowed.decide(True, OTHER)
     (tmp_path / "file").write_text("text")
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(allowed.call, "show_file_dialog", {"app_id": "app"})
@@ -157,7 +157,7 @@ def test_a_websocket_is_guarded_as_requests_are(desktop: LocalDesktop) -> None:
         with pytest.raises(websocket.WebSocketBadStatusException) as caught:
             websocket.create_connection(address, origin=origin, host=host, timeout=SECONDS)
         assert caught.value.status_code == 403
-    page = websocket.create_connection(address, origin=SITE, timeout=SECONDS)
+    page = websocket.create_connection(address, origin=desktop.site, timeout=SECONDS)
     page.send("{")
     assert json.loads(page.recv())["error"]["code"] == -32700
     page.send(b"\0" * 10, websocket.ABNF.OPCODE_BINARY)
@@ -171,9 +171,9 @@ def test_preflights_are_answered_also_for_pages_of_the_public_network(desktop: L
         "Access-Control-Request-Headers": "content-type",
         "Access-Control-Request-Private-Network": "true",
     }
-    status, _, told = desktop.http("rpc", "OPTIONS", "/", origin=SITE, headers=asked)
+    status, _, told = desktop.http("rpc", "OPTIONS", "/", origin=desktop.site, headers=asked)
     assert status == 204
-    assert told["access-control-allow-origin"] == SITE
+    assert told["access-control-allow-origin"] == desktop.site
     assert told["access-control-allow-headers"] == "content-type"
     assert told["access-control-allow-private-network"] == "true"
 
@@ -183,7 +183,7 @@ def test_too_much_is_refused_before_it_is_read(desktop: LocalDesktop) -> None:
         page.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99999999\r\n\r\n")
         assert b" 413 " in page.recv(1000)
     socket_of_page = websocket.create_connection(
-        f"ws://127.0.0.1:{desktop.ports['rpc']}/", origin=SITE, timeout=SECONDS
+        f"ws://127.0.0.1:{desktop.ports['rpc']}/", origin=desktop.site, timeout=SECONDS
     )
     with pytest.raises((OSError, websocket.WebSocketException)):
         socket_of_page.send("x" * (5 << 20))
