@@ -80,6 +80,7 @@ class Settings:
 
     gateway_address: str
     gateway_port: int
+    gateway_page_port: int
     gateway_certificate: str
     gateway_key: str
     gateway_version: str

@@ -264,6 +264,13 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
         ),
         Option("port", _PORT, "9443", "TCP port of the gateway; 0 = any free one.", attribute="gateway_port"),
         Option(
+            "page_port",
+            _PORT,
+            "4001",
+            "A second port, where people look whether they reach the gateway; 0 = none.",
+            attribute="gateway_page_port",
+        ),
+        Option(
             "certificate",
             _TEXT,
             "",

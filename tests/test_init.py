@@ -219,7 +219,7 @@ def test_the_script_tells_lsb_what_it_provides() -> None:
 def test_the_gateway_has_a_script_that_starts_it_beside_the_daemon(tmp_path: Path) -> None:
     init = Installation(tmp_path / "with gateway", "-m asperacentral")
     init.conf.write_text(
-        '<CONF version="2"><http_gateway><port>0</port></http_gateway>'
+        '<CONF version="2"><http_gateway><port>0</port><page_port>0</page_port></http_gateway>'
         "<default><file_system><access><paths><path><absolute>/nowhere</absolute></path></paths></access>"
         "</file_system></default></CONF>"
     )

@@ -16,9 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure as TwistedFailure
 
-from asperacentral.credentials.passwords import NOBODY
-from asperacentral.credentials.throttle import FailureThrottle
+from asperacentral.credentials.login import Login as PasswordLogin
+from asperacentral.credentials.login import TooMany
+from asperacentral.credentials.users import WebUser
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.gateway.spec import TransferSpec
 from asperacentral.node.users import Users
@@ -27,10 +29,10 @@ from asperacentral.openascp.confined import Files
 from asperacentral.openascp.failures import SessionFailure
 from asperacentral.openascp.policy import UserPolicy
 from asperacentral.openascp.policy_conf import ServerPolicy
+from asperacentral.openascp.token import RECEIVE, SEND, verify
+from asperacentral.waiting import deferred
 
 LONGEST_HEADER = 64 * 1024
-GUESSES, GUESS_WINDOW = 10, 60.0
-"""Wrong passwords that an address may try, in so many seconds."""
 
 
 class NotAuthorizedError(Exception):
@@ -71,25 +73,39 @@ class Permit:
                 raise NotAuthorizedError(str(failure), 403) from None
             raise
 
+    def package(self, now: float) -> tuple[bytes, ...]:
+        """The paths that the token permits; none without a token that was needed. TokenError."""
+        if not self.token or not self.policy.token_keys:
+            return ()
+        return verify(
+            self.token,
+            self.policy.token_keys,
+            now=now,
+            user=self.policy.name,
+            direction=SEND if self.incoming else RECEIVE,
+            longest_life=self.policy.token_life,
+        ).paths
+
 
 class Authority:
-    """Decides on logins and specs. With `users` there are no others; else those of `policy`, with tokens only.
-
-    `in_thread` runs a function elsewhere: proving a password takes a while.
-    """
+    """Decides on logins and specs. With `users` there are no others; else those of `policy`, with tokens only."""
 
     def __init__(
-        self,
-        users: Users | None,
-        policy: ServerPolicy,
-        *,
-        clock: Callable[[], float],
-        in_thread: Callable[..., Deferred[bool]],
+        self, users: Users | None, policy: ServerPolicy, call_from_thread: Callable[..., object]
     ) -> None:
         self._users = users
         self._policy = policy
-        self._in_thread = in_thread
-        self._throttle = FailureThrottle(GUESSES, GUESS_WINDOW, clock)
+        known = {} if users is None else users
+        passwords = {
+            name: WebUser(name, user.password, False)
+            for name, user in known.items()
+            if user.password is not None
+        }
+        self._passwords = PasswordLogin(passwords, call_from_thread)
+
+    def close(self) -> None:
+        """Decide nothing more."""
+        self._passwords.close()
 
     def login(self, authorization: str, access_key: str, address: str) -> Deferred[Login]:
         """Who a request's Authorization and X-Aspera-AccessKey headers say that it is from. NotAuthorizedError."""
@@ -127,18 +143,17 @@ class Authority:
             colon = ""
         if not colon:
             raise NotAuthorizedError("the Authorization header cannot be read")
-        if not self._throttle.begin(address):
-            raise NotAuthorizedError("too many wrong passwords; wait a minute", 429)
-        user = (self._users or {}).get(name)
-        known = user.password if user is not None and user.password is not None else None
 
-        def proved(matches: bool) -> Login:
-            if not matches or known is None:
+        def proved(found: WebUser | None) -> Login:
+            if found is None:
                 raise NotAuthorizedError("the user or the password is wrong")
-            self._throttle.succeeded(address)
-            return Login(name)
+            return Login(found.name)
 
-        return self._in_thread((known or NOBODY).matches, password).addCallback(proved)
+        def not_looked_at(failure: TwistedFailure) -> Login:
+            failure.trap(TooMany)
+            raise NotAuthorizedError("too many wrong passwords; wait a minute", 429)
+
+        return deferred(self._passwords.check(name, password, address)).addCallbacks(proved, not_looked_at)
 
     def _only_user(self) -> str:
         return next(iter(self._users)) if self._users is not None and len(self._users) == 1 else ""

@@ -33,7 +33,8 @@ class Receiver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A file that a download brings: its path from the docroot on, its name in a ZIP, its bytes.
+    """A file that a download brings: its path from the docroot on, its name in a ZIP, its bytes, and when it was
+    changed last, in nanoseconds since the epoch.
 
     `open` gives a descriptor to read it, for the caller to close. OSError.
     """
@@ -41,6 +42,7 @@ class Offered:
     path: bytes
     name: str
     size: int
+    modified: int
     open: Callable[[], int]
 
 

@@ -6,6 +6,7 @@ import os
 import posixpath
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 
 from asperacentral.fasp.errors import FaspCode
@@ -83,6 +84,15 @@ class DocrootSelection:
         self._files.close()
 
 
+def files_below(files: Files, paths: Sequence[bytes]) -> Sequence[Offered]:
+    """All files at these paths and below; a path where nothing is has none. May take a while."""
+    walk = _Walk(files)
+    for path in paths:
+        with suppress(FileNotFoundError):
+            walk.take(path, path)
+    return walk.found
+
+
 class _Walk:
     def __init__(self, files: Files) -> None:
         self._files = files
@@ -131,7 +141,7 @@ class _Walk:
         if len(self.found) >= MOST_FILES:
             raise SessionFailure(FaspCode.FILE_TABLE_OVR, f"more than {MOST_FILES} files in one download")
         opening = partial(self._files.open_file, path, os.O_RDONLY)
-        self.found.append(Offered(path, self._unique(name), seen.st_size, opening))
+        self.found.append(Offered(path, self._unique(name), seen.st_size, seen.st_mtime_ns, opening))
 
     def _unique(self, name: bytes) -> str:
         """A name for the ZIP that no other file in it has, with nothing that leads elsewhere where it is unpacked."""

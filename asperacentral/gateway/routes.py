@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from asperacentral.gateway.http import Answer, Body, GatewayRequest, Router
 from asperacentral.gateway.origins import Origins
+from asperacentral.gateway.page import CONNECTED
 from asperacentral.gateway.transfers import Transfers
 from asperacentral.gateway.v3 import Downloads, FormUpload
 
@@ -52,6 +53,8 @@ class Routes(Router):
             f"{BASE}/v3/upload": {"POST": self._no_body},
             f"{BASE}/v3/download": {"GET": downloads.download},
             f"{BASE}/v3/presign": {"POST": downloads.presign},
+            f"{BASE}/v3/package": {"POST": downloads.package},
+            "/": {"GET": lambda request: request.answer(CONNECTED)},
             **more,
         }
 

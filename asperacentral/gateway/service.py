@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.error import CannotListenError, ReactorNotRunning
 from twisted.internet.threads import deferToThreadPool
@@ -26,6 +27,7 @@ from asperacentral.gateway.authority import Authority
 from asperacentral.gateway.http import GatewaySite
 from asperacentral.gateway.links import Links
 from asperacentral.gateway.origins import Origins
+from asperacentral.gateway.packages import Packages
 from asperacentral.gateway.reporting import Reporter
 from asperacentral.gateway.routes import BASE, Routes
 from asperacentral.gateway.transfers import Transfers, Wanted
@@ -50,7 +52,7 @@ class Gateway:
     def __init__(self, settings: Settings, reactor: Any) -> None:
         self._settings = settings
         self._reactor = reactor
-        self._port: Any = None
+        self._ports: list[Any] = []
         self.port = 0
         self._reporter = Reporter({**os.environ, RUN_DIRECTORY: str(settings.run_directory)})
         try:
@@ -64,11 +66,16 @@ class Gateway:
             log.warning("nobody can transfer anything: there are neither users nor an aspera.conf")
         for warning in policy.warnings:
             log.debug("%s", warning)
-        authority = Authority(users, policy, clock=reactor.seconds, in_thread=self._in_thread)
+        try:
+            self._packages = Packages(settings.state_directory / "gateway.db")
+        except (OSError, SQLAlchemyError) as error:
+            raise StartError(f"cannot use {settings.state_directory / 'gateway.db'}: {error}") from None
+        self._authority = Authority(users, policy, reactor.callFromThread)
         self._transfers = Transfers(
-            authority,
+            self._authority,
             UploadLimits(settings.gateway_most_files, settings.gateway_folders),
             self._reporter,
+            self._packages,
             now=reactor.seconds,
             in_thread=self._in_thread,
         )
@@ -96,41 +103,46 @@ class Gateway:
         site = GatewaySite(
             self._routes, patience=settings.gateway_idle_timeout, reactor=self._reactor, max_body=SMALL_BODY
         )
-        where = settings.gateway_address, settings.gateway_port
-        try:
-            if settings.gateway_certificate:
-                self._port = self._reactor.listenSSL(
-                    where[1], site, _tls(settings), interface=where[0], backlog=200
-                )
-            else:
-                self._port = self._reactor.listenTCP(where[1], site, interface=where[0], backlog=200)
-        except CannotListenError as error:
-            raise StartError(
-                f"cannot listen on {where[0]}:{where[1]}: {error.socketError.strerror}"
-            ) from None
-        self.port = self._port.getHost().port
-        _write_text(settings.gateway_address_file, f"{where[0]}:{self.port}\n")
+        address = settings.gateway_address
+        context = _tls(settings) if settings.gateway_certificate else None
+        for port in dict.fromkeys((settings.gateway_port, settings.gateway_page_port)):
+            if port or not self._ports:
+                self._ports.append(self._listen(port, site, context))
+        self.port = self._ports[0].getHost().port
+        _write_text(settings.gateway_address_file, f"{address}:{self.port}\n")
         log.info(
             "asperacentral gateway %s: %s://%s:%d%s, announced as %s",
             __version__,
             "https" if settings.gateway_certificate else "http",
-            where[0],
+            address,
             self.port,
             BASE,
             settings.gateway_version,
         )
 
+    def _listen(self, port: int, site: GatewaySite, context: Any) -> Any:
+        address = self._settings.gateway_address
+        try:
+            if context is None:
+                return self._reactor.listenTCP(port, site, interface=address, backlog=200)
+            return self._reactor.listenSSL(port, site, context, interface=address, backlog=200)
+        except CannotListenError as error:
+            raise StartError(f"cannot listen on {address}:{port}: {error.socketError.strerror}") from None
+
     @inlineCallbacks
     def stop(self) -> Generator[Deferred[Any], Any, None]:
         """Take no more, end what is under way, tell of it."""
-        if self._port is not None:
-            yield self._port.stopListening()
+        for port in self._ports:
+            yield port.stopListening()
+        if self._ports:
             self._settings.gateway_address_file.unlink(missing_ok=True)
             for reader in self._reactor.getReaders():
                 if hasattr(reader, "abortConnection"):
                     reader.abortConnection()
+        self._authority.close()
         loop = asyncio.get_running_loop()
         yield Deferred.fromFuture(loop.create_task(self._reporter.settle(SETTLE_SECONDS)))
+        self._packages.close()
 
     def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), function, *arguments)

@@ -22,14 +22,16 @@ from twisted.python.failure import Failure as TwistedFailure
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.gateway.authority import Authority, Login, Permit
 from asperacentral.gateway.backends import Offered, Receiver, Selection
-from asperacentral.gateway.docroot import DocrootReceiver, DocrootSelection
+from asperacentral.gateway.docroot import DocrootReceiver, DocrootSelection, files_below
 from asperacentral.gateway.errors import TransferRefusedError, is_bug, told
 from asperacentral.gateway.http import Answer, GatewayRequest
+from asperacentral.gateway.packages import Packages, PackageState, package_name
 from asperacentral.gateway.reporting import Facts, Reporter, SessionReport
 from asperacentral.gateway.sending import ClientLeftError, SendingError, ZipOfFiles, send_file
 from asperacentral.gateway.spec import TransferSpec
 from asperacentral.gateway.upload import Upload, UploadLimits
 from asperacentral.openascp.failures import Failure
+from asperacentral.openascp.token import TokenError
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +70,7 @@ class Transfers:
         authority: Authority,
         limits: UploadLimits,
         reporter: Reporter,
+        packages: Packages,
         *,
         now: Callable[[], float],
         in_thread: Callable[..., Deferred[Any]],
@@ -75,6 +78,7 @@ class Transfers:
         self.authority = authority
         self._limits = limits
         self._reporter = reporter
+        self._packages = packages
         self._now = now
         self._in_thread = in_thread
 
@@ -138,10 +142,38 @@ class Transfers:
             report.ended(told(error))
             raise
         else:
+            yield self._note(wanted.permit, selection)
             report.ended(None)
         finally:
             selection.close()
         request.finish()
+
+    @inlineCallbacks
+    def _note(self, permit: Permit, selection: Selection) -> Generator[Deferred[Any], Any, None]:
+        """The files have been brought: note it for the package they belong to."""
+        try:
+            paths = permit.package(self._now())
+        except TokenError:  # it has expired while they were
+            return
+        if paths:
+            name = package_name(permit.policy.name, paths)
+            yield self._in_thread(self._packages.note, name, selection.files, self._now())
+
+    @inlineCallbacks
+    def package(
+        self, spec: TransferSpec, login: Login, *, secure: bool
+    ) -> Generator[Deferred[Any], Any, PackageState]:
+        """How far the package of a spec's token has been downloaded. NotAuthorizedError."""
+        permit = self.authority.permit(spec, login, secure=secure)
+        if permit.incoming:
+            raise TransferRefusedError(400, "a package needs a transfer spec with direction receive")
+        with permit.files(self._now()) as files:
+            paths = permit.package(self._now())
+            if not paths:
+                raise TransferRefusedError(400, "a package is what a token permits, and there is none")
+            found = yield self._in_thread(files_below, files, paths)
+        state = yield self._in_thread(self._packages.state, package_name(permit.policy.name, paths), found)
+        return cast(PackageState, state)
 
     def _report(self, wanted: Wanted, selection: Selection, request: GatewayRequest) -> SessionReport:
         facts = _facts(wanted.spec, wanted.permit, Ends.of(request))

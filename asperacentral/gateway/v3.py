@@ -26,6 +26,9 @@ from asperacentral.gateway.spec import SpecError
 from asperacentral.gateway.transfers import Ends, Transfers, Wanted, answer_failure
 from asperacentral.gateway.upload import Upload
 
+MOST_MISSING = 1000
+"""Paths that are listed as missing in a package."""
+
 log = logging.getLogger(__name__)
 
 _LEFT = Told(499, "the client has left", FaspCode.PEER_ABORTED_SESSION)
@@ -182,6 +185,23 @@ class Downloads:
     def presign(self, request: GatewayRequest) -> None:
         """POST: make a link."""
         self._presign(request).addErrback(lambda failure: answer_failure(request, failure))
+
+    def package(self, request: GatewayRequest) -> None:
+        """POST: tell how far a token's package has been downloaded."""
+        self._package(request).addErrback(lambda failure: answer_failure(request, failure))
+
+    @inlineCallbacks
+    def _package(self, request: GatewayRequest) -> Generator[Deferred[Any], Any, None]:
+        login = yield maybeDeferred(self._transfers.login, request)
+        spec = specs.enclosed(specs.parse(request.content.read()))
+        state = yield self._transfers.package(spec, login, secure=request.secure)
+        missing = ["/" + path.decode("utf-8", "replace") for path in state.missing[:MOST_MISSING]]
+        told_state = {
+            "state": state.word,
+            "files": state.files,
+            "downloaded": state.files - len(state.missing),
+        }
+        request.answer(Answer.document({**told_state, "missing": missing}))
 
     @inlineCallbacks
     def _in_page(self, request: GatewayRequest) -> Generator[Deferred[Any], Any, None]:

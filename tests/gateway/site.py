@@ -65,14 +65,20 @@ class Site:
         self.root = folder / "root"
         self.key = b"a secret of many bytes"
         self.secure = certificate
-        (folder / "etc").mkdir(parents=True)
+        (folder / "etc").mkdir(parents=True, exist_ok=True)
         (folder / "token.key").write_bytes(self.key)
         users = []
         for name, more in (("alice", ""), ("bob", 'token_key = "token.key"\n')):
             (self.root / name).mkdir(parents=True)
             users.append(f'[users.{name}]\npassword = "{_HASH}"\ndocroot = "{self.root / name}"\n{more}')
         (folder / "users.toml").write_text("\n".join(users))
-        given = {"address": "127.0.0.1", "port": "0", "users": "users.toml", **(options or {})}
+        given = {
+            "address": "127.0.0.1",
+            "port": "0",
+            "page_port": "0",
+            "users": "users.toml",
+            **(options or {}),
+        }
         if certificate:
             make_certificate(folder / "gateway.pem")
             given["certificate"] = "gateway.pem"

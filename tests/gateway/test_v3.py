@@ -8,6 +8,7 @@ import os
 import socket
 import time
 import zipfile
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -24,6 +25,7 @@ from tests.gateway.site import (
     spec_header,
     until,
 )
+from tests.test_options import free_port
 
 ALICE = {"Authorization": basic("alice")}
 
@@ -276,10 +278,7 @@ def test_ten_thousand_parts_that_nobody_announced_cost_little(site: Site) -> Non
     assert not site.files()
 
 
-def test_more_files_than_are_permitted_are_refused(tmp_path: object) -> None:
-    from pathlib import Path
-
-    assert isinstance(tmp_path, Path)
+def test_more_files_than_are_permitted_are_refused(tmp_path: Path) -> None:
     with Site(tmp_path / "s", options={"most_files": "10", "folders": "disable"}) as site:
         names = [f"f{number}" for number in range(11)]
         answer = site.upload(send_spec(*names), dict.fromkeys(names, b""))
@@ -413,6 +412,18 @@ def test_what_is_not_served_is_told_in_words(site: Site) -> None:
     assert site.call("GET", "/elsewhere").status == 404
     assert site.call("DELETE", "info").status == 405
     assert "nothing here" in site.call("GET", "v9/info").error
+
+
+def test_a_person_who_opens_the_address_sees_that_it_works(tmp_path: Path) -> None:
+    port = free_port()
+    with Site(tmp_path / "s", options={"page_port": str(port)}) as site:
+        site.port = port
+        answer = site.call("GET", "/")
+        assert answer.status == 200
+        assert answer.headers["content-type"].startswith("text/html")
+        assert b"Connected to the gateway" in answer.body
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert site.call("GET", "info").status == 200
 
 
 def test_headers_without_end_are_refused(site: Site) -> None:
