@@ -86,6 +86,10 @@ class Settings:
     gateway_version: str
     gateway_users: str
     gateway_docroot: str
+    gateway_transfer_servers: tuple[str, ...]
+    gateway_transfer_key: str
+    gateway_staging: str
+    gateway_staging_size: int
     gateway_origins: tuple[str, ...]
     gateway_link_lifetime: int
     gateway_link_reuse: bool
@@ -137,6 +141,15 @@ class Settings:
     def gateway_address_file(self) -> Path:
         """Holds `ADDRESS:PORT` of the HTTP gateway while it runs."""
         return self.run_directory / "httpgateway.http"
+
+    @property
+    def gateway_staging_path(self) -> Path:
+        """Where the gateway keeps bytes on their way to transfer servers."""
+        return (
+            self.prefix / self.gateway_staging
+            if self.gateway_staging
+            else self.state_directory / "gateway-staging"
+        )
 
     @property
     def gateway_pid_file(self) -> Path:

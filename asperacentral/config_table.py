@@ -131,6 +131,16 @@ def _version(text: str) -> str:
     return text
 
 
+def _servers(text: str) -> tuple[str, ...]:
+    """Names or addresses of hosts, perhaps with a port."""
+    entries = tuple(entry.strip() for entry in text.split(",") if entry.strip())
+    for entry in entries:
+        host, _, port = entry.partition(":")
+        if not _HOST.fullmatch(host) or (port and not 0 < _decimal(port) < 65536):
+            raise ValueError(entry)
+    return entries
+
+
 def _origins(text: str) -> tuple[str, ...]:
     """As browsers write them in `Origin`; none means any."""
     entries = tuple(entry.strip().lower() for entry in text.split(",") if entry.strip())
@@ -147,6 +157,7 @@ _IPV4 = Kind(lambda text: str(ipaddress.IPv4Address(text)), "an IPv4 address suc
 _PORT = _number(0, 65535)
 _BACKLOG = _number(1, 65535)
 _VERSION = Kind(_version, "a version such as 3.0.0")
+_SERVERS = Kind(_servers, "hosts, or HOST:PORT, separated by commas", ", ".join)
 _ORIGINS = Kind(_origins, "origins such as https://files.example, separated by commas", ", ".join)
 _SECONDS = _number(0, 2**31 - 1)
 _LEVEL = _choice(disable=SILENT, log=logging.INFO, dbg1=logs.STEPS, dbg2=logs.MESSAGES, dbg3=logs.BODIES)
@@ -298,6 +309,34 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
             "",
             "Where folders of users are that have no docroot of their own in the users file.",
             attribute="gateway_docroot",
+        ),
+        Option(
+            "transfer_servers",
+            _SERVERS,
+            "",
+            "Servers (HOST or HOST:PORT, with commas) that specs may name; others mean the docroots here.",
+            attribute="gateway_transfer_servers",
+        ),
+        Option(
+            "transfer_key",
+            _TEXT,
+            "",
+            "Private key shown to transfer servers, absolute or below the prefix.",
+            attribute="gateway_transfer_key",
+        ),
+        Option(
+            "staging",
+            _TEXT,
+            "",
+            "Folder for bytes on their way to transfer servers, emptied at the start; empty = var/gateway-staging.",
+            attribute="gateway_staging",
+        ),
+        Option(
+            "staging_size",
+            _size("B"),
+            "20 GB",
+            "Bytes that may be there in all.",
+            attribute="gateway_staging_size",
         ),
         Option(
             "origins",

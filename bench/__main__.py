@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import first_byte, push, sessions, small_files, soap, store, volume
+from bench import first_byte, gateway, push, sessions, small_files, soap, store, volume
 from bench.report import Report
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
@@ -25,6 +25,7 @@ MEASUREMENTS: dict[
     "small_files": (small_files.add_arguments, small_files.run),
     "push": (push.add_arguments, push.run),
     "volume": (volume.add_arguments, volume.run),
+    "gateway": (gateway.add_arguments, gateway.run),
     "store": (store.add_arguments, store.run),
 }
 

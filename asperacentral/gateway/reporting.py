@@ -38,7 +38,7 @@ class Facts:
     port: int
     source: str
     destination: str
-    target_rate: int = 10_000
+    target_rate: int
 
 
 class SessionReport:
@@ -104,7 +104,9 @@ class SessionReport:
 
     def refused(self, path: bytes, text: str, problem: Told) -> None:
         """A file that is not moved, and why."""
-        self._tell(self._reports.not_taken, path, Failure(problem.code, text))
+        file = PlannedFile(path, path, 0, self._index, 0)
+        self._index += 1
+        self._tell(self._reports.failed, file, Failure(problem.code, text))
 
     def ended(self, problem: Told | None) -> None:
         """See there."""

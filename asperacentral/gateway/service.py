@@ -23,6 +23,7 @@ from twisted.internet.threads import deferToThreadPool
 from asperacentral import __version__, daemonize, logs
 from asperacentral.config import ConfigError, Settings
 from asperacentral.daemonize import StartError
+from asperacentral.fasp.library.manager import FaspManager
 from asperacentral.gateway.authority import Authority
 from asperacentral.gateway.http import GatewaySite
 from asperacentral.gateway.links import Links
@@ -30,6 +31,8 @@ from asperacentral.gateway.origins import Origins
 from asperacentral.gateway.packages import Packages
 from asperacentral.gateway.reporting import Reporter
 from asperacentral.gateway.routes import BASE, Routes
+from asperacentral.gateway.staging import Staging
+from asperacentral.gateway.transfer_server import TransferServers
 from asperacentral.gateway.transfers import Transfers, Wanted
 from asperacentral.gateway.upload import UploadLimits
 from asperacentral.gateway.v1 import DownloadIds
@@ -70,12 +73,14 @@ class Gateway:
             self._packages = Packages(settings.state_directory / "gateway.db")
         except (OSError, SQLAlchemyError) as error:
             raise StartError(f"cannot use {settings.state_directory / 'gateway.db'}: {error}") from None
+        self._servers = self._transfer_servers()
         self._authority = Authority(users, policy, reactor.callFromThread)
         self._transfers = Transfers(
             self._authority,
             UploadLimits(settings.gateway_most_files, settings.gateway_folders),
             self._reporter,
             self._packages,
+            self._servers,
             now=reactor.seconds,
             in_thread=self._in_thread,
         )
@@ -120,6 +125,22 @@ class Gateway:
             settings.gateway_version,
         )
 
+    def _transfer_servers(self) -> TransferServers:
+        settings = self._settings
+        try:
+            staging = Staging(settings.gateway_staging_path, settings.gateway_staging_size)
+        except OSError as error:
+            raise StartError(f"cannot use {settings.gateway_staging_path}: {error.strerror}") from None
+        key = settings.prefix / settings.gateway_transfer_key if settings.gateway_transfer_key else None
+        return TransferServers(settings.gateway_transfer_servers, key, staging, self._manager)
+
+    def _manager(self) -> FaspManager:
+        return FaspManager(
+            reactor=self._reactor,
+            known_hosts=self._settings.known_hosts_path,
+            host_key_policy=self._settings.host_key_policy,
+        )
+
     def _listen(self, port: int, site: GatewaySite, context: Any) -> Any:
         address = self._settings.gateway_address
         try:
@@ -140,6 +161,7 @@ class Gateway:
                 if hasattr(reader, "abortConnection"):
                     reader.abortConnection()
         self._authority.close()
+        yield self._servers.close()
         loop = asyncio.get_running_loop()
         yield Deferred.fromFuture(loop.create_task(self._reporter.settle(SETTLE_SECONDS)))
         self._packages.close()

@@ -51,7 +51,7 @@ class TransferSpec:
     source_root: bytes = b""
     destination_root: bytes = b""
     cookie: str = ""
-    target_rate: int = 10_000
+    target_rate: int | None = None
     overwrite: str = "diff"
     zip_required: bool = False
     download_name: str = ""
@@ -190,11 +190,12 @@ def _port(fields: Fields) -> int:
     return value
 
 
-def _rate(fields: Fields) -> int:
-    """Kbps that the page would like; nothing here keeps to it, but who looks at the session is told."""
+def _rate(fields: Fields) -> int | None:
+    """Kbps that the page would like."""
     value = fields.get("target_rate_kbps")
-    known = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**12
-    return value if known and isinstance(value, int) else 10_000
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**12:
+        return value
+    return None
 
 
 def _flag(fields: Fields, name: str) -> bool:

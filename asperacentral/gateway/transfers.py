@@ -29,21 +29,25 @@ from asperacentral.gateway.packages import Packages, PackageState, package_name
 from asperacentral.gateway.reporting import Facts, Reporter, SessionReport
 from asperacentral.gateway.sending import ClientLeftError, SendingError, ZipOfFiles, send_file
 from asperacentral.gateway.spec import TransferSpec
+from asperacentral.gateway.transfer_server import TransferServers
 from asperacentral.gateway.upload import Upload, UploadLimits
 from asperacentral.openascp.failures import Failure
 from asperacentral.openascp.token import TokenError
 
 log = logging.getLogger(__name__)
 
+USUAL_TARGET_RATE = 10_000
+"""Kbps that Central is told when a transfer spec says none, as with ascp."""
+
 _UNPRINTABLE = dict.fromkeys((*range(32), 127, ord('"'), ord("\\"), ord("/")), "_")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A download that somebody may ask for."""
+    """A download that somebody may ask for; without a permit it is a transfer server that has to give one."""
 
     spec: TransferSpec
-    permit: Permit
+    permit: Permit | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class Transfers:
         limits: UploadLimits,
         reporter: Reporter,
         packages: Packages,
+        servers: TransferServers,
         *,
         now: Callable[[], float],
         in_thread: Callable[..., Deferred[Any]],
@@ -79,6 +84,7 @@ class Transfers:
         self._limits = limits
         self._reporter = reporter
         self._packages = packages
+        self._servers = servers
         self._now = now
         self._in_thread = in_thread
 
@@ -94,30 +100,46 @@ class Transfers:
         """
         if not spec.sending:
             raise TransferRefusedError(400, "an upload needs a transfer spec with direction send")
-        permit = self.authority.permit(spec, login, secure=ends.secure)
-        receiver: Receiver = DocrootReceiver(permit.files(self._now()), replace=spec.overwrite != "never")
-        report = self._reporter.session(_facts(spec, permit, ends), cancel)
+        receiver: Receiver
+        if self._servers.has(spec):
+            user = spec.user
+            receiver = self._servers.receiver(spec)
+        else:
+            permit = self.authority.permit(spec, login, secure=ends.secure)
+            user = permit.policy.name
+            receiver = DocrootReceiver(permit.files(self._now()), replace=spec.overwrite != "never")
+        report = self._reporter.session(_facts(spec, user, ends), cancel)
         sizes = [path.size for path in spec.paths if path.size is not None]
         if len(sizes) == len(spec.paths):
             report.expected(len(sizes), sum(sizes))
-        log.info("session %s: upload by %s from %s", report.session_id, permit.policy.name, ends.client)
+        log.info("session %s: upload by %s from %s", report.session_id, user, ends.client)
         return Upload(spec, receiver, report, self._limits)
 
-    @inlineCallbacks
-    def wanted(
-        self, spec: TransferSpec, login: Login, *, secure: bool
-    ) -> Generator[Deferred[Any], Any, Wanted]:
-        """A download as it will be permitted, looked for already: what is not there is told now."""
+    def wanted(self, spec: TransferSpec, login: Login, *, secure: bool) -> Wanted:
+        """A download as it will be permitted. NotAuthorizedError, TransferRefusedError."""
         if spec.sending:
             raise TransferRefusedError(400, "a download needs a transfer spec with direction receive")
-        wanted = Wanted(spec, self.authority.permit(spec, login, secure=secure))
-        selection = yield self.select(wanted)
-        selection.close()
+        if self._servers.has(spec):
+            return Wanted(spec, None)
+        return Wanted(spec, self.authority.permit(spec, login, secure=secure))
+
+    @inlineCallbacks
+    def looked_for(
+        self, spec: TransferSpec, login: Login, *, secure: bool
+    ) -> Generator[Deferred[Any], Any, Wanted]:
+        """The same, for later: what is not there is told now, unless it is a transfer server that would know."""
+        wanted = self.wanted(spec, login, secure=secure)
+        if wanted.permit is not None:
+            selection = yield self.select(wanted)
+            selection.close()
         return wanted
 
     @inlineCallbacks
     def select(self, wanted: Wanted) -> Generator[Deferred[Any], Any, Selection]:
         """The files that a download brings, to be closed. NotAuthorizedError, Failure, OSError."""
+        if wanted.permit is None:
+            selection = yield self._servers.selection(wanted.spec)
+            return cast(Selection, selection)
         files = wanted.permit.files(self._now())
         try:
             selection = yield self._in_thread(DocrootSelection, files, wanted.spec)
@@ -142,7 +164,8 @@ class Transfers:
             report.ended(told(error))
             raise
         else:
-            yield self._note(wanted.permit, selection)
+            if wanted.permit is not None:
+                yield self._note(wanted.permit, selection)
             report.ended(None)
         finally:
             selection.close()
@@ -176,7 +199,8 @@ class Transfers:
         return cast(PackageState, state)
 
     def _report(self, wanted: Wanted, selection: Selection, request: GatewayRequest) -> SessionReport:
-        facts = _facts(wanted.spec, wanted.permit, Ends.of(request))
+        user = wanted.spec.user if wanted.permit is None else wanted.permit.policy.name
+        facts = _facts(wanted.spec, user, Ends.of(request))
         report = self._reporter.session(facts, lambda: _break_off(request))
         report.expected(len(selection.files), sum(offered.size for offered in selection.files))
         log.info("session %s: download by %s to %s", report.session_id, facts.user, facts.client)
@@ -221,18 +245,18 @@ class Transfers:
         return zipped.send(request)
 
 
-def _facts(spec: TransferSpec, permit: Permit, ends: Ends) -> Facts:
+def _facts(spec: TransferSpec, user: str, ends: Ends) -> Facts:
     root = spec.destination_root if spec.sending else spec.sources()[0]
     return Facts(
         incoming=spec.sending,
-        user=permit.policy.name,
+        user=user,
         cookie=spec.cookie,
         client=ends.client,
         server=ends.server,
         port=ends.port,
         source="" if spec.sending else _text(root),
         destination=_text(root) if spec.sending else "",
-        target_rate=spec.target_rate,
+        target_rate=spec.target_rate or USUAL_TARGET_RATE,
     )
 
 

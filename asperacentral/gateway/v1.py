@@ -39,7 +39,7 @@ class DownloadIds:
     def _leave(self, request: GatewayRequest) -> Generator[Deferred[Any], Any, None]:
         login = yield maybeDeferred(self._transfers.login, request)
         spec = specs.enclosed(specs.parse(request.content.read()))
-        wanted = yield self._transfers.wanted(spec, login, secure=request.secure)
+        wanted = yield self._transfers.looked_for(spec, login, secure=request.secure)
         name = self._links.keep(wanted)
         scheme = "https" if request.secure else "http"
         url = f"{scheme}://{request.asked_host}{self._place}/{name}"

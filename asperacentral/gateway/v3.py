@@ -131,11 +131,10 @@ class FormUpload(Body):
             return
         try:
             self._form.feed(data)
+            if self._upload is not None:
+                self._wait_for(self._upload.behind())
         except Exception as error:
             self._fail(error)
-            return
-        if self._upload is not None:
-            self._wait_for(self._upload.behind())
 
     def _finish(self) -> None:
         if self._request.answered or self._form is None:
@@ -211,7 +210,7 @@ class Downloads:
         except (binascii.Error, ValueError):
             raise SpecError("X-Aspera-Spec is not base64") from None
         spec = specs.from_fields(specs.parse(text))
-        wanted = yield self._transfers.wanted(spec, login, secure=request.secure)
+        wanted = self._transfers.wanted(spec, login, secure=request.secure)
         yield self._transfers.send(wanted, request, exact_name=True)
 
     @inlineCallbacks
@@ -235,7 +234,7 @@ class Downloads:
             raise SpecError("links are for GET by http or https")
         if not isinstance(host, str) or host.lower() != request.asked_host.lower():
             raise LinkError("a link is for the host that is asked for it")
-        wanted = yield self._transfers.wanted(spec, login, secure=request.secure)
+        wanted = yield self._transfers.looked_for(spec, login, secure=request.secure)
         query = self._links.query(self._links.keep(wanted), "GET", host)
         signed = f"{scheme}://{host}{self._place}?{urlencode(query)}"
         request.answer(Answer.document({"signed_url": signed}))

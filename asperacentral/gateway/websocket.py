@@ -108,7 +108,7 @@ class UploadSocket(WebSocketServerProtocol):
             case Spec():
                 spec = specs.enclosed(step.document)
                 self._upload = self._transfers.upload(spec, self._login, self._ends, self._cancelled)
-                return self._finish_if_complete(self._upload)
+                return self._finish_if_complete(self._upload) or self._upload.behind()
             case Acknowledge():
                 self.sendMessage(step.text.encode(), isBinary=False)
                 return None
