@@ -174,7 +174,7 @@ class GatewayRequest(LimitedRequest):
 
     def answer(self, answer: Answer) -> None:
         """Answer once, however much of the body is still to come; later calls do nothing."""
-        if self.answered:
+        if self.answered or self.channel is None:
             return
         self.answered = True
         log.info(
@@ -264,6 +264,11 @@ class GatewayChannel(LimitedChannel):
         value: bytes = getattr(self, early, None) or getattr(self.requests[-1], late, None) or b"?"
         return value.decode("latin-1")
 
+    def connectionMade(self) -> None:
+        """Be known to the site."""
+        self.site.channels.add(self)
+        super().connectionMade()
+
     # Bodies that stream.
 
     def stream_begins(self) -> None:
@@ -341,6 +346,7 @@ class GatewayChannel(LimitedChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Uncount it."""
+        self.site.channels.discard(self)
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
@@ -386,5 +392,11 @@ class GatewaySite(LimitedSite):
             measure=lambda _face, _status, _seconds: None,
         )
         self.requestFactory = GatewayRequest
+        self.channels: set[GatewayChannel] = set()
         self.router = router
         self.patience = patience
+
+    def abort_all(self) -> None:
+        """Close all connections at once."""
+        for channel in list(self.channels):
+            channel.transport.abortConnection()

@@ -112,6 +112,7 @@ class SessionReport:
         """See there."""
         if self._over.is_set():
             return
+        log.info("session %s: %s", self.session_id, "completed" if problem is None else problem.text)
         if problem is not None:
             failure = SessionFailure(problem.code, problem.text)
             if self._file is not None:

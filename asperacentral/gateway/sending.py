@@ -22,7 +22,9 @@ from twisted.internet.tcp import Connection
 from zipstream import ZIP_STORED, ZipStream
 from zope.interface import implementer
 
+from asperacentral.fasp.errors import FaspCode
 from asperacentral.gateway.backends import Offered
+from asperacentral.gateway.errors import TransferRefusedError
 from asperacentral.gateway.http import GatewayRequest
 
 PIECE = 256 * 1024
@@ -31,12 +33,18 @@ TURN = 4 << 20
 """Bytes sent before others get their turn."""
 
 
-class SendingError(Exception):
+class SendingError(TransferRefusedError):
     """What was promised cannot be sent; the connection is closed."""
+
+    def __init__(self, reason: str, code: FaspCode = FaspCode.DISK_READ) -> None:
+        super().__init__(500, reason, code)
 
 
 class ClientLeftError(SendingError):
     """The client has closed the connection."""
+
+    def __init__(self) -> None:
+        super().__init__("the client has left", FaspCode.PEER_ABORTED_SESSION)
 
 
 Moved = Callable[[int], None]
@@ -55,7 +63,7 @@ class _Sender(ABC):
 
     def start(self) -> Deferred[None]:
         """Begin; the head of the answer has been written."""
-        self._request.notifyFinish().addErrback(lambda _: self._fail(ClientLeftError("the client has left")))
+        self._request.notifyFinish().addErrback(lambda _: self._fail(ClientLeftError()))
         self._request.channel.watch()
         self._request.registerProducer(self, True)
         self._first()
@@ -80,7 +88,7 @@ class _Sender(ABC):
 
     def stopProducing(self) -> None:
         """The connection is closed."""
-        self._fail(ClientLeftError("the client has left"))
+        self._fail(ClientLeftError())
 
     def _first(self) -> None:
         self.resumeProducing()
@@ -143,7 +151,7 @@ class _ByKernel(_Sender):
                 self._call_again()
                 return
             except (BrokenPipeError, ConnectionResetError):
-                raise ClientLeftError("the client has left") from None
+                raise ClientLeftError() from None
             if count == 0:
                 raise SendingError("the file became shorter while it was sent")
             self._offset += count

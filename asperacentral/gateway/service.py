@@ -102,17 +102,18 @@ class Gateway:
             },
         )
 
+        self._site = GatewaySite(
+            self._routes, patience=settings.gateway_idle_timeout, reactor=reactor, max_body=SMALL_BODY
+        )
+
     def start(self) -> None:
         """Listen. Raises StartError."""
         settings = self._settings
-        site = GatewaySite(
-            self._routes, patience=settings.gateway_idle_timeout, reactor=self._reactor, max_body=SMALL_BODY
-        )
         address = settings.gateway_address
         context = _tls(settings) if settings.gateway_certificate else None
         for port in dict.fromkeys((settings.gateway_port, settings.gateway_page_port)):
             if port or not self._ports:
-                self._ports.append(self._listen(port, site, context))
+                self._ports.append(self._listen(port, context))
         self.port = self._ports[0].getHost().port
         _write_text(settings.gateway_address_file, f"{address}:{self.port}\n")
         log.info(
@@ -141,12 +142,12 @@ class Gateway:
             host_key_policy=self._settings.host_key_policy,
         )
 
-    def _listen(self, port: int, site: GatewaySite, context: Any) -> Any:
+    def _listen(self, port: int, context: Any) -> Any:
         address = self._settings.gateway_address
         try:
             if context is None:
-                return self._reactor.listenTCP(port, site, interface=address, backlog=200)
-            return self._reactor.listenSSL(port, site, context, interface=address, backlog=200)
+                return self._reactor.listenTCP(port, self._site, interface=address, backlog=200)
+            return self._reactor.listenSSL(port, self._site, context, interface=address, backlog=200)
         except CannotListenError as error:
             raise StartError(f"cannot listen on {address}:{port}: {error.socketError.strerror}") from None
 
@@ -157,9 +158,7 @@ class Gateway:
             yield port.stopListening()
         if self._ports:
             self._settings.gateway_address_file.unlink(missing_ok=True)
-            for reader in self._reactor.getReaders():
-                if hasattr(reader, "abortConnection"):
-                    reader.abortConnection()
+            self._site.abort_all()
         self._authority.close()
         yield self._servers.close()
         loop = asyncio.get_running_loop()

@@ -16,18 +16,18 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import quote
 
-from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.defer import CancelledError, Deferred, inlineCallbacks
 from twisted.python.failure import Failure as TwistedFailure
 
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.gateway.authority import Authority, Login, Permit
 from asperacentral.gateway.backends import Offered, Receiver, Selection
 from asperacentral.gateway.docroot import DocrootReceiver, DocrootSelection, files_below
-from asperacentral.gateway.errors import TransferRefusedError, is_bug, told
+from asperacentral.gateway.errors import Told, TransferRefusedError, is_bug, told
 from asperacentral.gateway.http import Answer, GatewayRequest
 from asperacentral.gateway.packages import Packages, PackageState, package_name
 from asperacentral.gateway.reporting import Facts, Reporter, SessionReport
-from asperacentral.gateway.sending import ClientLeftError, SendingError, ZipOfFiles, send_file
+from asperacentral.gateway.sending import ClientLeftError, ZipOfFiles, send_file
 from asperacentral.gateway.spec import TransferSpec
 from asperacentral.gateway.transfer_server import TransferServers
 from asperacentral.gateway.upload import Upload, UploadLimits
@@ -130,22 +130,33 @@ class Transfers:
         """The same, for later: what is not there is told now, unless it is a transfer server that would know."""
         wanted = self.wanted(spec, login, secure=secure)
         if wanted.permit is not None:
-            selection = yield self.select(wanted)
+            selection = yield self._local(spec, wanted.permit)
             selection.close()
         return wanted
 
     @inlineCallbacks
-    def select(self, wanted: Wanted) -> Generator[Deferred[Any], Any, Selection]:
-        """The files that a download brings, to be closed. NotAuthorizedError, Failure, OSError."""
-        if wanted.permit is None:
-            selection = yield self._servers.selection(wanted.spec)
-            return cast(Selection, selection)
-        files = wanted.permit.files(self._now())
+    def _local(self, spec: TransferSpec, permit: Permit) -> Generator[Deferred[Any], Any, Selection]:
+        """The files of a download from a docroot. NotAuthorizedError, Failure, OSError."""
+        files = permit.files(self._now())
         try:
-            selection = yield self._in_thread(DocrootSelection, files, wanted.spec)
+            selection = yield self._in_thread(DocrootSelection, files, spec)
         except BaseException:
             files.close()
             raise
+        return cast(Selection, selection)
+
+    @inlineCallbacks
+    def _select(self, wanted: Wanted, request: GatewayRequest) -> Generator[Deferred[Any], Any, Selection]:
+        """The files that a download brings, to be closed, for a client that is still there."""
+        if wanted.permit is not None:
+            selection = yield self._local(wanted.spec, wanted.permit)
+        else:
+            fetching = self._servers.selection(wanted.spec)
+            request.notifyFinish().addErrback(lambda _: fetching.cancel())
+            selection = yield fetching
+        if request.channel is None:
+            selection.close()
+            raise ClientLeftError()
         return cast(Selection, selection)
 
     @inlineCallbacks
@@ -153,7 +164,7 @@ class Transfers:
         self, wanted: Wanted, request: GatewayRequest, *, exact_name: bool = False
     ) -> Generator[Deferred[Any], Any, None]:
         """Answer a request with a download. `exact_name` writes the name as the page's library reads it."""
-        selection = yield self.select(wanted)
+        selection = yield self._select(wanted, request)
         report = self._report(wanted, selection, request)
         try:
             if selection.alone and not wanted.spec.zip_required:
@@ -201,7 +212,12 @@ class Transfers:
     def _report(self, wanted: Wanted, selection: Selection, request: GatewayRequest) -> SessionReport:
         user = wanted.spec.user if wanted.permit is None else wanted.permit.policy.name
         facts = _facts(wanted.spec, user, Ends.of(request))
-        report = self._reporter.session(facts, lambda: _break_off(request))
+
+        def cancel() -> None:
+            report.ended(Told(503, "the transfer was cancelled", FaspCode.USER_CANCEL))
+            _break_off(request)
+
+        report = self._reporter.session(facts, cancel)
         report.expected(len(selection.files), sum(offered.size for offered in selection.files))
         log.info("session %s: download by %s to %s", report.session_id, facts.user, facts.client)
         for path, reason in selection.refused:
@@ -268,11 +284,13 @@ def _break_off(request: GatewayRequest) -> None:
 def answer_failure(request: GatewayRequest, failure: Any) -> None:
     """Answer a request with what went wrong; one that is being answered already is broken off."""
     error: BaseException = failure.value
-    if is_bug(error) and not isinstance(error, SendingError):
+    if isinstance(error, ClientLeftError | CancelledError):
+        log.info("a client has left before its download was whole")
+        return
+    if is_bug(error):
         log.error("a request failed: %s", failure.getTraceback())
     if request.answered:
-        if not isinstance(error, ClientLeftError):
-            log.warning("the answer to %s was broken off: %s", request.peer, error)
+        log.warning("an answer was broken off: %s", error)
         _break_off(request)
         return
     problem = told(error)

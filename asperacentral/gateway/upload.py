@@ -52,6 +52,8 @@ class Upload:
         self._limits = limits
         self._expected = {path.source: path for path in spec.paths}
         self._came: set[bytes] = set()
+        self._awaited = {path.source for path in spec.paths if path.size != 0}
+        self._named = b""
         self._size: int | None = None
         self._count = 0
         self._open = False
@@ -66,6 +68,7 @@ class Upload:
     def begin(self, name: str, size: int | None) -> None:
         """A file begins: one that the spec names, or one in a folder that it names."""
         named, path = self._place(name)
+        self._named = named
         if named in self._came:
             raise TransferRefusedError(400, "the same file twice in one upload")
         if len(self._came) >= self._limits.most_files:
@@ -94,6 +97,7 @@ class Upload:
             raise TransferRefusedError(400, "a file is shorter than was said")
         self._receiver.end()
         self._open = False
+        self._awaited.discard(self._named)
         self._report.done(self._count)
 
     def behind(self) -> Deferred[None] | None:
@@ -103,16 +107,13 @@ class Upload:
     @property
     def complete(self) -> bool:
         """Whether all files have come that the spec names and does not say to be empty."""
-        return (
-            not self._open
-            and not self.finishing
-            and all(path.size == 0 or path.source in self._came for path in self._spec.paths)
-        )
+        return not self._open and not self.finishing and not self._awaited
 
     def finish(self) -> Deferred[None] | None:
         """All has come that will come. Empty files may have been left out by the client; others may not."""
+        folders = {folder for name in self._came for folder in _folders_above(name)}
         for path in self._spec.paths:
-            if path.source not in self._came and not self._has_below(path.source):
+            if path.source not in self._came and path.source not in folders:
                 if path.size != 0:
                     raise TransferRefusedError(400, "not all files of the transfer spec have come")
                 self.begin(path.source.decode("utf-8", "surrogateescape"), 0)
@@ -135,9 +136,6 @@ class Upload:
     def _end(self, _: object = None) -> None:
         self._over = True
         self._report.ended(None)
-
-    def _has_below(self, folder: bytes) -> bool:
-        return any(name.startswith(folder + b"/") for name in self._came)
 
     def _place(self, name: str) -> tuple[bytes, bytes]:
         """The name as the spec has it, and the path it is to have. SpecError, TransferRefusedError."""

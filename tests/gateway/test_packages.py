@@ -12,7 +12,7 @@ import pytest
 
 from asperacentral.gateway.backends import Offered
 from asperacentral.gateway.packages import DOWNLOADED, NEW, PARTLY, Packages, package_name
-from tests.gateway.site import Site, receive_spec, spec_header
+from tests.gateway.site import Site, receive_spec, spec_header, until
 
 
 def offered(name: str, size: int = 1, modified: int = 1) -> Offered:
@@ -91,7 +91,8 @@ def test_files_of_several_requests_make_a_package_whole_though_the_gateway_is_ki
         site.start()
         left = site.call("POST", "v1/download", json.dumps({"transfer_spec": spec("pack/c")}).encode())
         assert site.call("GET", f"v1/download/{left.document['transfer_spec_id']}").body == b"c" * 1000
-        assert state() == {"state": "downloaded", "files": 3, "downloaded": 3, "missing": []}
+        whole = {"state": "downloaded", "files": 3, "downloaded": 3, "missing": []}
+        until(lambda: state() == whole, "the note of the last file")
 
 
 def test_a_package_is_told_only_to_who_has_its_token(tmp_path: Path) -> None:

@@ -150,6 +150,24 @@ def test_central_cancels_an_upload(both: tuple[Site, Central]) -> None:
     assert "c" not in site.files()
 
 
+def test_central_cancels_a_download(both: tuple[Site, Central]) -> None:
+    site, central = both
+    (site.root / "alice/long").write_bytes(bytes(64 << 20))
+    spec = spec_header(receive_spec("long", cookie="cancelled download"))
+    with socket.create_connection(("127.0.0.1", site.port), timeout=60) as connection:
+        connection.sendall(
+            f"GET {BASE}/v3/download HTTP/1.1\r\nHost: x\r\nX-Aspera-Spec: {spec}\r\n"
+            f"Authorization: {ALICE['Authorization']}\r\n\r\n".encode()
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        session = central.session("cancelled download", ended=False)
+        central.client.cancel_session(session["session_uuid"])
+        assert central.session("cancelled download")["status"] == "cancelled"
+        with pytest.raises(ConnectionError):
+            while connection.recv(1 << 20):
+                pass
+
+
 def test_a_gateway_that_is_killed_leaves_no_session_running(both: tuple[Site, Central]) -> None:
     site, central = both
     with Client(site) as client:
