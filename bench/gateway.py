@@ -1,7 +1,7 @@
 """How fast the HTTP Gateway takes and gives a file, beside nginx, and what it needs in memory while many send at once.
 
-Both serve over loopback, with one process, from and to the same file system; one client at a time, the same for both: it
-sends from a file by sendfile, and receives into a buffer that it throws away. The gateway's upload is the form that
+Both serve over loopback, with one process, from and to the same file system; one client at a time, the same for both:
+it sends from a file by sendfile, and receives into a buffer that it throws away. The gateway's upload is the form that
 browsers send, with a token, checked and landed under its name; nginx's is a PUT (its WebDAV module). Rounds alternate.
 Every upload is compared with what was sent, outside of the time. Files are in memory (`--folder`), else it is the disk
 that is measured.

@@ -141,10 +141,20 @@ class UploadForm:
         self._whole = True
 
 
+_ESCAPES = (('"', "%22"), ("\r", "%0D"), ("\n", "%0A"))
+
+
+def escaped(name: str) -> str:
+    """A name as browsers write it as a filename: % stays as it is, so that several names become the same."""
+    for character, escape in _ESCAPES:
+        name = name.replace(character, escape)
+    return name
+
+
 def unescaped(filename: str) -> str:
-    """The name that a browser means: it writes quotes and line breaks as %22, %0D and %0A, and % as it is."""
-    for escaped, character in (("%22", '"'), ("%0D", "\r"), ("%0A", "\n")):
-        filename = filename.replace(escaped, character)
+    """A name that a browser may mean by a filename."""
+    for character, escape in _ESCAPES:
+        filename = filename.replace(escape, character)
     return filename
 
 

@@ -58,24 +58,10 @@ class Gateway:
         self._ports: list[Any] = []
         self.port = 0
         self._reporter = Reporter({**os.environ, RUN_DIRECTORY: str(settings.run_directory)})
-        try:
-            users = _users(settings)
-            policy = (
-                policy_conf.load(settings.file, {}) if settings.file else policy_conf.ServerPolicy({}, {}, {})
-            )
-        except (UsersFileError, ConfigError) as error:
-            raise StartError(str(error)) from None
-        if settings.file is None and users is None:
-            log.warning("nobody can transfer anything: there are neither users nor an aspera.conf")
-        for warning in policy.warnings:
-            log.debug("%s", warning)
-        try:
-            self._packages = Packages(settings.state_directory / "gateway.db")
-        except (OSError, SQLAlchemyError) as error:
-            raise StartError(f"cannot use {settings.state_directory / 'gateway.db'}: {error}") from None
+        self._packages = _packages(settings)
         self._servers = self._transfer_servers()
-        self._authority = Authority(users, policy, reactor.callFromThread)
-        self._transfers = Transfers(
+        self._authority = _authority(settings, reactor)
+        transfers = Transfers(
             self._authority,
             UploadLimits(settings.gateway_most_files, settings.gateway_folders),
             self._reporter,
@@ -84,26 +70,11 @@ class Gateway:
             now=reactor.seconds,
             in_thread=self._in_thread,
         )
-        links: Links[Wanted] = Links(
-            reactor.seconds, settings.gateway_link_lifetime, reusable=settings.gateway_link_reuse
-        )
-        sockets = Sockets(self._transfers)
-        ids = DownloadIds(self._transfers, links, f"{BASE}/v1/download")
-        self._routes = Routes(
-            self._transfers,
-            Downloads(self._transfers, links, f"{BASE}/v3/download"),
-            Origins(settings.gateway_origins),
-            settings.gateway_version,
-            {
-                f"{BASE}/v1/upload": {"GET": sockets.upgrade},
-                f"{BASE}/v2/upload": {"GET": sockets.upgrade},
-                f"{BASE}/v1/download": {"POST": ids.leave},
-                f"{BASE}/v1/download/*": {"GET": ids.fetch},
-            },
-        )
-
         self._site = GatewaySite(
-            self._routes, patience=settings.gateway_idle_timeout, reactor=reactor, max_body=SMALL_BODY
+            _routes(settings, transfers, reactor.seconds),
+            patience=settings.gateway_idle_timeout,
+            reactor=reactor,
+            max_body=SMALL_BODY,
         )
 
     def start(self) -> None:
@@ -201,6 +172,46 @@ def run_gateway(settings: Settings, *, ready: Callable[[str], None]) -> int:
         raise failed[0]
     log.info("the gateway has stopped")
     return 0
+
+
+def _routes(settings: Settings, transfers: Transfers, now: Callable[[], float]) -> Routes:
+    """All protocols; links are shared by them."""
+    links: Links[Wanted] = Links(now, settings.gateway_link_lifetime, reusable=settings.gateway_link_reuse)
+    sockets = Sockets(transfers)
+    ids = DownloadIds(transfers, links, f"{BASE}/v1/download")
+    return Routes(
+        transfers,
+        Downloads(transfers, links, f"{BASE}/v3/download"),
+        Origins(settings.gateway_origins),
+        settings.gateway_version,
+        {
+            f"{BASE}/v1/upload": {"GET": sockets.upgrade},
+            f"{BASE}/v2/upload": {"GET": sockets.upgrade},
+            f"{BASE}/v1/download": {"POST": ids.leave},
+            f"{BASE}/v1/download/*": {"GET": ids.fetch},
+        },
+    )
+
+
+def _packages(settings: Settings) -> Packages:
+    file = settings.state_directory / "gateway.db"
+    try:
+        return Packages(file)
+    except (OSError, SQLAlchemyError) as error:
+        raise StartError(f"cannot use {file}: {error}") from None
+
+
+def _authority(settings: Settings, reactor: Any) -> Authority:
+    """The users of the users file, or those of aspera.conf."""
+    try:
+        users = _users(settings)
+        nobody = policy_conf.ServerPolicy({}, {}, {})
+        policy = policy_conf.load(settings.file, {}) if settings.file else nobody
+    except (UsersFileError, ConfigError) as error:
+        raise StartError(str(error)) from None
+    if settings.file is None and users is None:
+        log.warning("nobody can transfer anything: there are neither users nor an aspera.conf")
+    return Authority(users, policy, reactor.callFromThread)
 
 
 def _users(settings: Settings) -> Users | None:

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 
 from asperacentral.gateway.backends import Receiver
 from asperacentral.gateway.errors import Told, TransferRefusedError
-from asperacentral.gateway.form import unescaped
+from asperacentral.gateway.form import escaped, unescaped
 from asperacentral.gateway.spec import SpecError, TransferSpec, joined, safe_name
 
 
@@ -51,6 +51,8 @@ class Upload:
         self._report = report
         self._limits = limits
         self._expected = {path.source: path for path in spec.paths}
+        texts = [path.source.decode("utf-8", "surrogateescape") for path in spec.paths]
+        self._written = {escaped(text): text for text in texts} | {text: text for text in texts}
         self._came: set[bytes] = set()
         self._awaited = {path.source for path in spec.paths if path.size != 0}
         self._named = b""
@@ -140,7 +142,8 @@ class Upload:
     def _place(self, name: str) -> tuple[bytes, bytes]:
         """The name as the spec has it, and the path it is to have. SpecError, TransferRefusedError."""
         root = self._spec.destination_root
-        for meant in dict.fromkeys((name, unescaped(name))):
+        named_so = [self._written[name]] if name in self._written else [name, unescaped(name)]
+        for meant in dict.fromkeys(named_so):
             named = safe_name(meant)
             if named in self._expected:
                 return named, joined(root, self._expected[named].destination or named)

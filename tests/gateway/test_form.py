@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asperacentral.gateway.form import FormError, UploadForm, unescaped
+from asperacentral.gateway.form import FormError, UploadForm, escaped, unescaped
 from asperacentral.gateway.spec import SpecError
 from tests.gateway.site import BOUNDARY, form
 
@@ -94,3 +94,4 @@ def test_quotes_come_escaped_either_way() -> None:
     reader = read(f'{spec}{head}file; filename="a\\"b/c\\\\d"\r\n\r\n1\r\n--{BOUNDARY}--'.encode(), [])
     assert reader.files[0][0] == 'a"b/c\\d'
     assert unescaped("a%22b%0D%0A%") == 'a"b\r\n%'
+    assert escaped('a"b%22\r\n') == "a%22b%22%0D%0A"

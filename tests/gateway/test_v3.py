@@ -91,6 +91,7 @@ def test_a_file_lands_whole(site: Site) -> None:
         "ümläut ☃.txt",
         'quo"te.txt',
         "100%22.txt",
+        'both" and %22',
         "sp ace",
         "semi;colon=x",
         "-rf",
