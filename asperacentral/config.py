@@ -109,7 +109,9 @@ class Settings:
     max_body: int
     observer_allow: tuple[str, ...]
     metrics: str
+    console: bool
     web_users: str
+    web_names: tuple[str, ...]
     adoption_patience: int
 
     sources: Mapping[str, str] = field(compare=False, repr=False)
@@ -193,6 +195,8 @@ class Settings:
     @property
     def needs_web_users(self) -> str:
         """Which option cannot be without users; empty when none."""
+        if self.console:
+            return "<console> says enable"
         return "<metrics> says users" if self.metrics == "users" else ""
 
     @property

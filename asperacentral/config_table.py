@@ -150,6 +150,15 @@ def _origins(text: str) -> tuple[str, ...]:
     return entries
 
 
+def _names(text: str) -> tuple[str, ...]:
+    """Host names in lower case, separated by commas."""
+    entries = tuple(entry.strip().lower() for entry in text.split(",") if entry.strip())
+    for entry in entries:
+        if not _HOST.fullmatch(entry):
+            raise ValueError(entry)
+    return entries
+
+
 _SWITCH = _choice(enable=True, disable=False)
 _FLAG = _choice(true=True, false=False)
 _TEXT = Kind(str, "text")
@@ -433,10 +442,22 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
             "Who may read /metrics: programs on this machine, the users of <web_users>, or nobody.",
         ),
         Option(
+            "console",
+            _SWITCH,
+            "disable",
+            "Serve the console, pages to watch and steer transfers in a browser, to the users of <web_users>.",
+        ),
+        Option(
             "web_users",
             _TEXT,
             "",
             "The file of users of web pages and metrics, absolute or below the prefix.",
+        ),
+        Option(
+            "web_names",
+            Kind(_names, "host names, separated by commas", ", ".join),
+            "",
+            "Host names by which pages of ours are opened in browsers, besides addresses and the machine's own.",
         ),
         Option(
             "adoption_patience",

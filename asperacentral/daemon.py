@@ -165,11 +165,16 @@ class CentralDaemon:
             rest_face(self.central),
             self._measuring.face(_readers(settings, self._login), self._not_ready),
         ]
+        if settings.console and self._login is not None:
+            from asperacentral.console.site import console_face
+
+            faces.append(console_face(self.central, self._login, self._reactor))
         return make_site(
             faces,
             reactor=self._reactor,
             max_body=settings.max_body,
             measure=self._measuring.meters.answered,
+            names=settings.web_names,
         )
 
     def _not_ready(self) -> list[str]:

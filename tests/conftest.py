@@ -13,6 +13,15 @@ from tests import recording
 _LAUNCHER = Path(__file__).with_name("recording_daemon.py")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--screenshots",
+        metavar="DIR",
+        default=None,
+        help="tests in a browser leave pictures of the pages there, as docs/ shows them",
+    )
+
+
 @pytest.fixture(scope="session", autouse=True)
 def complaints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where daemons leave what is wrong with their exchanges; every LocalDaemon of the suite is recorded."""

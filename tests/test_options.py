@@ -234,3 +234,41 @@ def scrape(daemon: LocalDaemon) -> str:
     status, text = fetch(f"{daemon.url}/metrics")
     assert status == 200
     return text
+
+
+def test_the_console_is_served_to_its_users_where_the_option_says(tmp_path: Path) -> None:
+    with LocalDaemon(tmp_path / "default") as daemon:
+        assert fetch(f"{daemon.url}/console/")[0] == 404
+        assert fetch(f"{daemon.url}/console/services/soap/Transfer201210.wsdl")[0] == 200
+    users = tmp_path / "users.toml"
+    users.write_text(f'[users.looker]\npassword = "{hash_password("geheim")}"\n')
+    with LocalDaemon(tmp_path / "on", more=own(console="enable", web_users=str(users))) as daemon:
+        assert "<title>asperacentral console</title>" in fetch(f"{daemon.url}/console/")[1]
+        assert fetch(f"{daemon.url}/console/services/soap/Transfer201210.wsdl")[0] == 200
+        assert fetch(f"{daemon.url}/console/api/stream/sessions")[0] == 401
+        words = b'{"user": "looker", "password": "geheim"}'
+        with urllib.request.urlopen(f"{daemon.url}/console/api/login", words, timeout=30) as answer:
+            cookie = answer.headers["set-cookie"].partition(";")[0]
+        asked = urllib.request.Request(
+            f"{daemon.url}/console/api/stream/sessions", headers={"Cookie": cookie}
+        )
+        with urllib.request.urlopen(asked, timeout=30) as stream:
+            assert stream.readline() == b"event: whole\n"
+        assert "geheim" not in daemon.log.read_text()
+    with pytest.raises(NotStarted, match="<console> says enable, and <web_users> names no file"):
+        LocalDaemon(tmp_path / "without", more=own(console="enable")).start_daemon()
+
+
+def test_pages_may_be_opened_by_the_names_that_the_option_lists(tmp_path: Path) -> None:
+    def status(url: str, name: str) -> int:
+        headers = {"Host": name, "Origin": f"https://{name}"}
+        asked = urllib.request.Request(f"{url}/services/rest/transfers/v1/sessions", b"{}", headers)
+        try:
+            with urllib.request.urlopen(asked, timeout=30) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as refused:
+            return refused.code
+
+    with LocalDaemon(tmp_path, more=own(web_names="other.example, Central.example")) as daemon:
+        assert status(daemon.url, "central.example") == 200
+        assert status(daemon.url, "evil.example") == 403

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from io import BytesIO
 from typing import Any
 
@@ -59,7 +59,7 @@ class LimitedRequest(server.Request):
 
     def admits(self, origin: str) -> bool:
         """Whether pages of `origin` may ask: our own, unless a face has rules of its own."""
-        return is_own(origin, _text(self.getHeader(b"host") or b""))
+        return is_own(origin, _text(self.getHeader(b"host") or b""), self.channel.site.names)
 
     def handleContentChunk(self, data: bytes) -> None:
         """Keep a piece of the body, or refuse it all once it is too long."""
@@ -195,6 +195,7 @@ class LimitedSite(server.Site):
         refusal: Callable[[str, bytes], tuple[bytes, bytes]],
         reactor: Any,
         measure: Measure,
+        names: Collection[str] = (),
     ) -> None:
         super().__init__(root, requestFactory=LimitedRequest, timeout=IDLE, reactor=reactor)
         self.clock: Any = reactor
@@ -204,6 +205,7 @@ class LimitedSite(server.Site):
         self.per_address = per_address
         self.refusal = refusal
         self.measure = measure
+        self.names = names
         self._connections: Counter[str] = Counter()
 
     def buildProtocol(self, addr: IAddress | None) -> Any:

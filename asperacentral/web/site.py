@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,11 +36,13 @@ def make_site(
     per_address: int = 500,
     reactor: Any,
     measure: Measure = lambda *_: None,
+    names: Collection[str] = (),
 ) -> LimitedSite:
     """The site of the faces; the first one's words refuse what is addressed to none.
 
     `max_body` is in bytes; `request_deadline` in seconds, for a request to come whole, again for its answer to be
     found, and again for the answer to be taken. `measure` is told of each answer of a face.
+    `names`, in lower case, are those by which pages of the site's own are opened, besides its addresses.
     """
     places = {path: face for face in faces for path in face.resources}
 
@@ -58,6 +60,7 @@ def make_site(
         refusal=refusal,
         reactor=reactor,
         measure=measure,
+        names=names,
     )
 
 
@@ -71,5 +74,10 @@ def _tree(resources: Mapping[str, Resource], hints: Sequence[str]) -> Directory:
             below.setdefault(name, {})[rest] = resource
         else:
             children[name] = resource
-    folders = {name: _tree(inner, hints) for name, inner in below.items()}
-    return Directory(children | folders, "; ".join(hints))
+    for name, inner in below.items():
+        folder = _tree(inner, hints)
+        front = children.setdefault(name, folder)
+        if front is not folder:  # A resource that has others below it: its own go first.
+            for part, resource in folder.children.items():
+                front.putChild(part, front.children.get(part, resource))
+    return Directory(children, "; ".join(hints))

@@ -24,6 +24,14 @@ def test_a_page_of_the_server_itself_is_its_own(origin: str, host: str) -> None:
     assert is_own(origin, host)
 
 
+def test_a_name_that_the_configuration_lists_is_the_servers_too() -> None:
+    names = ("central.example",)
+    assert is_own("https://Central.example", "central.example", names)
+    assert is_own("https://central.example:8443", "central.example:8443", names)
+    assert not is_own("https://evil.example", "evil.example", names)
+    assert not is_own("https://evil.example", "central.example", names)
+
+
 @pytest.mark.parametrize(
     ("origin", "host"),
     [
