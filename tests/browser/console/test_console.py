@@ -11,8 +11,16 @@ import pytest
 
 from asperacentral.commands.client import CentralClient
 from asperacentral.commands.local import LocalDaemon, LocalNode
-from tests.browser.conftest import Page
-from tests.browser.console import LOOKER, PASSWORD, USER, console_daemon, past_file, past_session, remember
+from tests.browser.console.conftest import Page
+from tests.browser.console.past import (
+    LOOKER,
+    PASSWORD,
+    USER,
+    console_daemon,
+    past_file,
+    past_session,
+    remember,
+)
 from tests.central.world import order as waiting_order
 from tests.e2e.site import FarSide, order
 
