@@ -8,12 +8,7 @@ from asperacentral.openascp.options import Options
 
 Asked = Callable[[Options], bool]
 
-NOT_BY_EXCHANGE: tuple[tuple[str, Asked], ...] = (
-    (
-        "--multi-session-threshold",
-        lambda options: options.part[1] > 1 and options.multi_session_threshold > 0,
-    ),
-)
+NOT_BY_EXCHANGE: tuple[tuple[str, Asked], ...] = ()
 
 
 def not_by_exchange(options: Options) -> str:

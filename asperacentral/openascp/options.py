@@ -339,10 +339,6 @@ def _check(options: Options, sources: Sources) -> None:
             options.byte_range != (0, 0) and options.file_crypt == "decrypt",
             "-@ takes a part of the encrypted file, which cannot be decrypted alone",
         ),
-        (
-            options.multi_session_threshold > 0 and options.resume_level > 0 and options.part[1] > 1,
-            "files are split among sessions (--multi-session-threshold) with -k 0 only",
-        ),
     )
     for wrong, text in rules:
         if wrong:

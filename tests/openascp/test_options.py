@@ -228,12 +228,22 @@ def test_tags_are_json_in_base64() -> None:
         "--exclude-newer-than=today",
         "--keepalive",
         "--partial-tag=a/b",
+        "--delete-before-transfer -C 1:2",
+        "--multi-session-threshold=1M --file-crypt=encrypt -C 1:2",
     ],
 )
 def test_what_does_not_fit_together_is_refused_in_one_line(given: str) -> None:
     with pytest.raises(UsageError) as refused:
         options(*given.split())
     assert len(str(refused.value).splitlines()) == 1
+
+
+def test_sessions_that_share_a_transfer_name_its_partial_files_alike() -> None:
+    tags = {options("-C", f"{number}:3").partial_tag for number in (1, 2, 3)}
+    assert len(tags) == 1
+    assert options("-C", "1:2").partial_tag not in tags
+    assert options("-C", "1:3", "--multi-session-threshold=1M").partial_tag not in tags
+    assert options().partial_tag != options().partial_tag
 
 
 def test_a_persistent_session_needs_no_source() -> None:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from asperacentral.commands.local import LocalNode
+from asperacentral.fasp.management import Message
+from asperacentral.openascp.exchange.checkpoint import BLOCK
 from tests.openascp.conftest import Run
 from tests.openascp.manager import Openascp
 
 pytestmark = pytest.mark.sshd
+LARGE = 8 * BLOCK + 4321
+CUT = "--multi-session-threshold=2M"
 BOTH = pytest.mark.parametrize("mode", ["send", "recv"])
 
 Start = Callable[..., list[Openascp]]
@@ -157,3 +163,161 @@ def test_over_sftp_it_is_refused_with_the_reason(run: Run, tmp_path: Path, sourc
     assert text.startswith("-C:")
     assert "the far side has no openascp (no-openascp-here ended with status 127" in text
     assert "have it installed there, or leave the option out" in text
+
+
+# Files that are cut.
+
+
+@pytest.fixture
+def with_large(source: Path) -> Path:
+    """The same with a large file."""
+    (source / "b" / "large").write_bytes(random.Random(8).randbytes(LARGE))
+    os.utime(source / "b" / "large", (1_700_000_000, 1_700_000_000))
+    return source
+
+
+def part_of(session: Openascp, name: str = "large") -> tuple[int, int, int]:
+    """First and last byte of the session's part of a file, and how many bytes of it came."""
+    end = next(each for each in session.listener.of_type("STOP") if each.text("File").endswith(name))
+    return end.integer("StartByte"), end.integer("EndByte"), end.integer("Written")
+
+
+def one_block_has_moved(message: Message) -> bool:
+    return message.type == "STATS" and message.integer("TransferBytes") > BLOCK
+
+
+@BOTH
+@pytest.mark.parametrize("level", [0, 2])
+def test_three_sessions_move_one_large_file_and_many_small_ones(
+    several: Start, tmp_path: Path, with_large: Path, mode: str, level: int
+) -> None:
+    (target := tmp_path / "target").mkdir()
+    options = (CUT, f"-k{level}", "--symbolic-links=copy", "--preserve-times", "--file-checksum=sha-256")
+    sessions = several(3, mode, [with_large], target, *options)
+    ends = [session.done() for session in sessions]
+    assert tree(target / "source") == tree(with_large)
+    assert (target / "source" / "b" / "large").stat().st_mtime == 1_700_000_000
+    parts = sorted(part_of(session) for session in sessions)
+    assert parts[0][0] == 0 and parts[-1][1] == LARGE - 1
+    assert all(one[1] + 1 == other[0] for one, other in pairwise(parts))
+    assert [end - first + 1 for first, end, _ in parts] == [written for _, _, written in parts]
+    files = (path for path in with_large.rglob("*") if path.is_file() and not path.is_symlink())
+    size = sum(path.stat().st_size for path in files)
+    assert sum(end.integer("TransferBytes") for end in ends) == size
+    assert sum(end.integer("FileBytes") for end in ends) == size
+
+
+@pytest.mark.parametrize(("mode", "level"), [("send", 0), ("send", 1), ("recv", 2), ("recv", 3)])
+def test_one_of_three_is_killed_and_tried_again_alone(
+    run: Run, tmp_path: Path, with_large: Path, mode: str, level: int
+) -> None:
+    (target := tmp_path / "target").mkdir()
+    large = with_large / "b" / "large"
+    options = ("-C", "2:3", CUT, f"-k{level}")
+    victim = run(mode, [large], target, *options, "-l", "6m")
+    others = [run(mode, [large], target, "-C", f"{number}:3", CUT, f"-k{level}") for number in (1, 3)]
+    victim.listener.wait_for(one_block_has_moved)
+    victim.kill()
+    for other in others:
+        other.done()
+    assert not (target / "large").exists()
+    end = run(mode, [large], target, *options).done()
+    assert (target / "large").read_bytes() == large.read_bytes()
+    assert [path.name for path in target.iterdir()] == ["large"]
+    share = LARGE - sum(part_of(other)[2] for other in others)
+    assert end.integer("FileBytes") == share
+    assert (end.integer("TransferBytes") < share) == (level > 0)
+
+
+def test_a_session_that_had_brought_its_part_sends_nothing_again(
+    run: Run, tmp_path: Path, with_large: Path
+) -> None:
+    """Its small files are still under way when it is killed; the large one has been made whole meanwhile."""
+    (target := tmp_path / "target").mkdir()
+    (slow := tmp_path / "slow").mkdir()
+    large = with_large / "b" / "large"
+    for number in range(40):
+        (slow / f"{number}").write_bytes(bytes(200_000))
+    sources, options = [large, slow], (CUT, "-k1", "--overwrite=always")
+    victim = run("send", sources, target, "-C", "1:2", *options, "-l", "16m")
+    victim.listener.wait_for(
+        lambda message: message.type == "STOP" and message.text("File").endswith("large")
+    )
+    victim.kill()
+    run("send", sources, target, "-C", "2:2", *options).done()
+    assert (target / "large").read_bytes() == large.read_bytes()
+    inode = (target / "large").stat().st_ino
+    run("send", sources, target, "-C", "1:2", *options).done()
+    assert (target / "large").stat().st_ino == inode
+    assert sorted(path.name for path in target.iterdir()) == ["large", "slow"]
+    assert tree(target / "slow") == tree(slow)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("rule", "new"), [("never", False), ("always", True), ("diff", True), ("older", False)]
+)
+def test_overwrite_rules_hold_for_what_was_there_before_not_for_what_the_others_bring(
+    several: Start, tmp_path: Path, with_large: Path, mode: str, rule: str, new: bool
+) -> None:
+    (target := tmp_path / "target").mkdir()
+    large = with_large / "b" / "large"
+    (target / "large").write_bytes(b"old")
+    for session in several(3, mode, [large], target, CUT, f"--overwrite={rule}"):
+        session.done()
+    assert ((target / "large").read_bytes() == large.read_bytes()) is new
+    assert [path.name for path in target.iterdir()] == ["large"]
+
+
+def test_the_source_of_a_cut_file_goes_when_it_is_whole_and_not_before(
+    run: Run, tmp_path: Path, with_large: Path
+) -> None:
+    (target := tmp_path / "target").mkdir()
+    large = with_large / "b" / "large"
+    run("send", [large], target, "-C", "1:2", CUT, "--remove-after-transfer").done()
+    assert large.exists()
+    run("send", [large], target, "-C", "2:2", CUT, "--remove-after-transfer").done()
+    assert not large.exists()
+    assert (target / "large").stat().st_size == LARGE
+
+
+def test_parts_of_two_versions_of_a_source_never_make_a_file(
+    run: Run, tmp_path: Path, with_large: Path
+) -> None:
+    (target := tmp_path / "target").mkdir()
+    large = with_large / "b" / "large"
+    run("send", [large], target, "-C", "1:2", CUT).done()
+    large.write_bytes(random.Random(9).randbytes(LARGE))
+    run("send", [large], target, "-C", "2:2", CUT).done()
+    assert not (target / "large").exists()
+    run("send", [large], target, "-C", "1:2", CUT).done()
+    assert (target / "large").read_bytes() == large.read_bytes()
+
+
+@BOTH
+def test_with_the_node_as_far_side(tmp_path: Path, with_large: Path, mode: str) -> None:
+    (root := tmp_path / "root").mkdir()
+    (here := tmp_path / "here").mkdir()
+    with_large.rename((here if mode == "send" else root) / "source")
+    goal = "/in" if mode == "send" else here / "in"
+    source = here / "source" if mode == "send" else "/source"
+    with LocalNode(tmp_path, root, "far", "secret") as node:
+        sessions = [
+            Openascp(
+                *(f"--mode={mode}", "--host=127.0.0.1", "--user=far", "-P", str(node.port), "-q", "-d"),
+                *(f"--known-hosts={tmp_path}/hosts{number}", "-l", "1g", "-C", f"{number}:3", CUT),
+                *("--symbolic-links=copy", source, goal),
+                password="secret",
+            )
+            for number in (1, 2, 3)
+        ]
+        try:
+            ends = [session.done() for session in sessions]
+        finally:
+            for session in sessions:
+                session.__exit__(None, None, None)
+    near, far = here / "source", root / "in" / "source"
+    if mode == "recv":
+        near, far = here / "in" / "source", root / "source"
+    assert tree(near) == tree(far)
+    assert all(end.integer("TransferBytes") > 2 * BLOCK for end in ends)

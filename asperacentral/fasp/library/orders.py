@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from asperacentral.fasp.command_line import KEEPALIVE, PAIR_LIST
 from asperacentral.fasp.library.retry import RetryPolicy
@@ -13,6 +13,7 @@ from asperacentral.fasp.order import RESUME_LEVELS
 from asperacentral.fasp.order import JobOrder as SessionOrder
 
 CIPHERS = ("none", "aes128", "aes192", "aes256")
+MOST_SESSIONS = 128
 OVERWRITE = ("never", "always", "older", "diff", "diff+older")
 
 
@@ -109,8 +110,9 @@ class JobOrder:
     """Move the paths of `source` to the one path of `destination`, of which exactly one is remote.
 
     The destination follows cp's rules: a directory if it is one, if `create_path`, or if there are several sources.
-    With `names`, it is a directory, and each source gets the path below it that is given in the same place. OrderError
-    when all this makes no order.
+    With `names`, it is a directory, and each source gets the path below it that is given in the same place. A job
+    that is one `part` of several (number, count) moves its share only; see `shared`. OrderError when all this makes no
+    order.
     """
 
     source: Location
@@ -119,9 +121,17 @@ class JobOrder:
     retry: RetryPolicy = RetryPolicy()
     job_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     names: tuple[str, ...] = ()
+    part: tuple[int, int] = (1, 1)
+    split_threshold: int = 0
+    transfer_id: str = ""
+    """What the jobs of one transfer have in common."""
 
     def __post_init__(self) -> None:
         """Check it."""
+        if not 1 <= self.part[0] <= self.part[1] <= MOST_SESSIONS or self.split_threshold < 0:
+            raise OrderError(f"a transfer has 1 to {MOST_SESSIONS} jobs, and no negative threshold")
+        if self.parameters.persistent and self.part[1] > 1:
+            raise OrderError("a persistent job cannot share its sources with others")
         if self.source.is_remote == self.destination.is_remote:
             raise OrderError("one location must be local and the other remote")
         if len(self.destination.paths) != 1:
@@ -134,6 +144,26 @@ class JobOrder:
             raise OrderError("either every source has a name, or none")
         if self.names and any("\n" in path for path in (*self.names, *self.source.paths)):
             raise OrderError("sources that are given names, and their names, must not hold line breaks")
+
+    def shared(self, sessions: int, split_threshold: int = 0) -> list[JobOrder]:
+        """The jobs of one transfer by as many processes, each of which moves its share: launch them all.
+
+        Files of at least `split_threshold` bytes are moved by all of them together, 0: none is. Each job has an id, a
+        rate and retries of its own; one that is tried again disturbs no other. The transfer is complete when all are.
+        OrderError.
+        """
+        if sessions == 1:
+            return [self]
+        return [
+            replace(
+                self,
+                job_id=str(uuid.uuid4()),
+                part=(number, sessions),
+                split_threshold=split_threshold,
+                transfer_id=self.job_id,
+            )
+            for number in range(1, max(sessions, 1) + 1)
+        ]
 
     @property
     def remote(self) -> Location:
@@ -152,6 +182,9 @@ class JobOrder:
         options = [KEEPALIVE] if how.persistent else []
         if self.names:
             options.append(f"{PAIR_LIST}={pairs}")
+        if self.part[1] > 1:
+            options += ["-C", "{}:{}".format(*self.part)]
+            options.append(f"--multi-session-threshold={self.split_threshold}")
         return SessionOrder(
             user_str=user_str,
             mode="recv" if self.source.is_remote else "send",
@@ -164,7 +197,7 @@ class JobOrder:
             password=far.password,
             token=far.token,
             cookie=how.cookie,
-            partial_tag=uuid.uuid5(uuid.NAMESPACE_OID, self.job_id).hex[:12],
+            partial_tag=uuid.uuid5(uuid.NAMESPACE_OID, self.transfer_id or self.job_id).hex[:12],
             create_path=how.create_path,
             resume_level=how.resume_level,
             overwrite=how.overwrite,

@@ -30,7 +30,6 @@ INFORMATION = frozenset(
         "lock_target_rate",
         "lock_target_rate_kbps",
         "min_rate_cap_kbps",
-        "multi_session_threshold",
         "priority_cap",
         "rate_policy_allowed",
         "source_root_id",
@@ -103,22 +102,13 @@ def orders(spec: Spec, more_options: tuple[str, ...] = ()) -> list[JobOrder]:
     sources, names = _paths(reader)
     how = _parameters(reader, more_options)
     sessions = max(reader.number("multi_session"), 1)
+    threshold = reader.number("multi_session_threshold")
     reader.refuse_the_rest()
     if len(names) == 1 and not how.create_path:
         root, names = _joined(root, names[0]), ()
     source_end = Location.local(*sources) if sending else replace(far, paths=sources)
     destination_end = replace(far, paths=(root,)) if sending else Location.local(root)
-    return [
-        JobOrder(source_end, destination_end, _part(how, number, sessions), NO_RETRY, names=names)
-        for number in range(1, sessions + 1)
-    ]
-
-
-def _part(how: TransferParameters, number: int, sessions: int) -> TransferParameters:
-    """The parameters of one of several sessions that share the work."""
-    if sessions == 1:
-        return how
-    return replace(how, more_options=(*how.more_options, "-C", f"{number}:{sessions}"))
+    return JobOrder(source_end, destination_end, how, NO_RETRY, names=names).shared(sessions, threshold)
 
 
 class _Reader:

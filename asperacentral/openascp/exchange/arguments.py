@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asperacentral.openascp.exchange.messages import DONE, SKIPPED
+from asperacentral.openascp.exchange.messages import DONE, PART, SKIPPED
 
 
 @dataclass(slots=True)
@@ -44,9 +44,9 @@ class ArgumentTally:
         counts = self._of(argument)
         if is_file or outcome not in (DONE, SKIPPED):
             counts.attempted += 1
-            counts.passed += outcome == DONE
+            counts.passed += outcome in (DONE, PART)
             counts.skipped += outcome == SKIPPED
-            counts.failed += outcome not in (DONE, SKIPPED)
+            counts.failed += outcome not in (DONE, PART, SKIPPED)
 
     def scanned(self, argument: int) -> None:
         """All entries of the sources up to this one are known."""

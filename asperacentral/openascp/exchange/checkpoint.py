@@ -4,7 +4,8 @@ A header names the source (size, time of last change, path) and the partial file
 record of 8 bytes, zero until the block is written. A record is a digest of the header, of the block's number and of a
 state, so that whatever damages one makes the block one to be sent again, and nothing else. There are two states:
 *synced*, the block is on the disk for good, and *written*, it is as good as there for as long as the machine runs: such
-a record holds the boot's number and is void after the next one.
+a record holds the boot's number and is void after the next one. Of a file that several sessions share, the marks of
+their shares follow (see `shares`).
 """
 
 from __future__ import annotations
@@ -79,6 +80,10 @@ class Checkpoint:
         """Where to note that a block is there, and what."""
         return HEADER + index * RECORD, self._record(index, b"" if synced else self._boot)
 
+    def mark(self, text: bytes) -> bytes:
+        """A record that says `text`, and means this checkpoint only."""
+        return _digest(text, self._key)[:RECORD]
+
     @staticmethod
     def missing(index: int) -> tuple[int, bytes]:
         """Where to note that a block is not there, and what."""
@@ -94,9 +99,8 @@ def span(index: int, size: int) -> tuple[int, int]:
     return start, min(BLOCK, size - start)
 
 
-def extents_without(present: Iterable[int], size: int) -> Iterator[tuple[int, int]]:
-    """What a file of `size` bytes lacks when these blocks are there, as few extents as possible."""
-    start = 0
+def extents_without(present: Iterable[int], size: int, start: int = 0) -> Iterator[tuple[int, int]]:
+    """What a file of `size` bytes lacks from `start` on when these blocks are there, as few extents as possible."""
     for index in sorted(present):
         if index * BLOCK > start:
             yield start, index * BLOCK - start

@@ -69,6 +69,13 @@ class Deal:
             min(size, (number + 1) * blocks // count * BLOCK),
         )
 
+    def due(self, path: bytes, size: int) -> int:
+        """How many bytes of a file this session moves."""
+        if not self.cuts(size):
+            return size if self.takes(path) else 0
+        share = self.share(path, size)
+        return 0 if share is None else share.size
+
     def _first(self, path: bytes) -> int:
         """Which session, from 0, has a path or the first share of it."""
         digest = hashlib.blake2b(path, digest_size=8).digest()

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp import names
 from asperacentral.openascp.confined import Files
-from asperacentral.openascp.exchange import partial, resuming
+from asperacentral.openascp.exchange import partial, resuming, sharing
 from asperacentral.openascp.exchange.checkpoint import BLOCK, Identity
+from asperacentral.openascp.exchange.dealing import Share
 from asperacentral.openascp.exchange.finishing import Finisher
 from asperacentral.openascp.exchange.messages import DONE, FILE, FOLDER, LINK, SKIPPED, Argument, Entry
 from asperacentral.openascp.exchange.paths import joined
+from asperacentral.openascp.exchange.sharing import SharedFiles, ShareLeft, Standing
 from asperacentral.openascp.exchange.target import Target
 from asperacentral.openascp.exchange.terms import DECRYPT, ENCRYPT, Terms
 from asperacentral.openascp.failures import Failure, SessionFailure, from_file_crypt, from_os_error
@@ -36,6 +38,15 @@ class Comparison:
     decision: Decision
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """An argument: its source, with its range, its name, and where it is to be."""
+
+    source: bytes
+    name: bytes
+    place: bytes
+
+
 Outcome = Target | Comparison | Failure | str
 """What becomes of an entry: wanted, perhaps wanted, failed, or DONE or SKIPPED."""
 
@@ -43,11 +54,12 @@ Outcome = Target | Comparison | Failure | str
 class Decider:
     """Decides one entry after the other."""
 
-    def __init__(self, files: Files, terms: Terms, finisher: Finisher) -> None:
+    def __init__(self, files: Files, terms: Terms, finisher: Finisher, shared: SharedFiles) -> None:
         self._files = files
+        self._shared = shared
         self._terms = terms
         self._finisher = finisher
-        self._arguments: dict[int, tuple[bytes, bytes]] = {}  # source and place
+        self._arguments: dict[int, _Begun] = {}
         self._deal = terms.deal()
         self._into = False
         self._refused: dict[int, Failure] = {}
@@ -93,7 +105,7 @@ class Decider:
             place = joined(place, self._safe(argument.name))
         if b"/" in argument.name or (self._terms.persistent and self._terms.create_path):
             self._files.make_folders(posixpath.dirname(place))
-        self._arguments[argument.index] = _named(argument), place
+        self._arguments[argument.index] = _Begun(_named(argument), argument.name, place)
 
     def refuse(self, argument: Argument, failure: Failure) -> None:
         """An argument cannot go where it is to: all its entries fail."""
@@ -111,7 +123,7 @@ class Decider:
 
     def below(self, argument: int, path: bytes) -> bytes:
         """Where a path of a source is to be. Failure BAD_PATH."""
-        place = self._arguments[argument][1]
+        place = self._arguments[argument].place
         return joined(place, self._safe(path)) if path else place
 
     def decide(self, entry: Entry) -> Outcome:
@@ -161,12 +173,28 @@ class Decider:
             raise Failure(FaspCode.NOT_REGULAR, "the destination is a special file")
         decision = self._compared(entry, there)
         target = self._target(entry, place)
+        if target.share is not None:
+            return self._share(target, decision)
         if decision is Decision.SKIP:
             self.skip(target)
             return SKIPPED
         if posixpath.dirname(place) not in self._fresh:
             partial.remove(self._files, partial.other_name(place, self._terms))
         return self._resume(target) if decision is Decision.MOVE else Comparison(target, decision)
+
+    def _share(self, target: Target, decision: Decision) -> Outcome:
+        """A file that several sessions move: what one of them has begun, the others go on with."""
+        found = sharing.look(self._files, target, self._terms.resume_level)
+        if found is Standing.WHOLE:
+            self._shared.add(target)
+            self.skip(target)
+            return SKIPPED
+        if isinstance(found, ShareLeft):
+            return target.resuming(found)
+        if decision is Decision.SKIP:
+            self.skip(target)
+            return SKIPPED
+        return target if decision is Decision.MOVE else Comparison(target, decision)
 
     def _compared(self, entry: Entry, there: Attributes | None) -> Decision:
         size = entry.size
@@ -184,23 +212,38 @@ class Decider:
     def _target(self, entry: Entry, place: bytes) -> Target:
         terms = self._terms
         identity = None
-        if terms.resume_level and entry.size > BLOCK:
-            source = joined(self._arguments[entry.argument][0], entry.path)  # with its range, if it is one
-            identity = Identity(entry.size, entry.modified, source, 0)
+        share = self._share_of(entry)
+        if (terms.resume_level and entry.size > BLOCK) or share is not None:
+            source = joined(
+                self._arguments[entry.argument].source, entry.path
+            )  # with its range, if it is one
+            shares = b"" if share is None else b"\0%d shares" % share.count
+            identity = Identity(entry.size, entry.modified, source + shares, 0)
+        extent = (0, entry.size) if share is None else (share.start, share.size)
         return Target(
             entry,
             place,
             partial.partial_name(place, terms),
             partial.checkpoint_name(place, terms),
             identity,
-            ((0, entry.size),) if entry.size else (),
+            (extent,) if entry.size else (),
             clear=partial.clear_name(place, terms) if self._decrypts else b"",
+            share=share,
         )
+
+    def _share_of(self, entry: Entry) -> Share | None:
+        """This session's share of a file that is cut. Failure when there is none."""
+        if not self._deal.cuts(entry.size):
+            return None
+        share = self._deal.share(joined(self._arguments[entry.argument].name, entry.path), entry.size)
+        if share is None:
+            raise Failure(FaspCode.FASP_PROTO, "the far side offers what is another session's")
+        return share
 
     def different(self, target: Target) -> Outcome:
         """A comparison found that the file has to be moved."""
         try:
-            return self._resume(target)
+            return self._resume(target) if target.share is None else self._share(target, Decision.MOVE)
         except OSError as error:
             return from_os_error(error, FaspCode.DISK_WRITE)
         except Failure as failure:
@@ -217,7 +260,7 @@ class Decider:
         """The file is there as it should be; nor is anything left of a session that ended right after it was."""
         if self._terms.after().concerns(skipped=True):
             self._finisher.found(target.place)
-        if target.identity is not None:
+        if target.identity is not None and target.share is None:
             partial.remove(self._files, target.checkpoint)
             if target.clear:
                 partial.remove(self._files, target.partial)

@@ -53,6 +53,11 @@ class Finisher:
         """Whether folders get attributes."""
         return self._preserve != Preserve()
 
+    @property
+    def resumes(self) -> bool:
+        """Whether a session goes on with what a former one has left."""
+        return self._terms.resume_level > 0
+
     def finish(self, descriptor: int, target: Target, checksum: str) -> None:
         """Give a whole file its name, while its lock is held: a successor must not find it under the partial one.
 
@@ -71,7 +76,7 @@ class Finisher:
             self._give_name(descriptor, target.partial, target)
         else:
             self._decrypt(descriptor, target, self._unsealing)
-        if target.identity is not None:
+        if target.identity is not None and target.share is None:
             partial.remove(self._files, target.checkpoint)
 
     @property

@@ -80,6 +80,7 @@ class Half:
             self.conversation.listen(self)
             await self._until_over(over, tasks)
             await self._part()
+            await self.parted()
         finally:
             over.cancel()
             for task in tasks:
@@ -90,6 +91,9 @@ class Half:
     def work(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """What runs for as long as the half does; these end by themselves only when there is nothing left to do."""
         raise NotImplementedError
+
+    async def parted(self) -> None:
+        """Both halves have settled all: nothing of this session will be asked for again."""
 
     async def clear_up(self) -> None:
         """Let go of everything."""

@@ -28,6 +28,8 @@ FOLDER = "folder"
 LINK = "link"
 
 DONE = "done"
+PART = "part"
+"""This session's share of a file is there, and another session makes the file whole, or has done so."""
 SKIPPED = "skipped"
 FAILED = "failed"
 
@@ -253,7 +255,7 @@ class Verdicts:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """How an entry ended: done, skipped or failed."""
+    """How an entry ended: done, part, skipped or failed."""
 
     id: int
     outcome: str

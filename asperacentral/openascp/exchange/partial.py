@@ -64,7 +64,7 @@ def claim(files: Files, path: bytes, *, executable: bool) -> int:
     while True:
         descriptor = files.open_file(path, flags, 0o777 if executable else 0o666)
         try:
-            if _locked(descriptor) and _is_still(files, path, descriptor):
+            if is_locked(descriptor, fcntl.LOCK_EX) and is_still(files, path, descriptor):
                 return descriptor
         except BaseException:
             os.close(descriptor)
@@ -82,9 +82,10 @@ def remove(files: Files, *paths: bytes) -> None:
             files.remove(path)
 
 
-def _locked(descriptor: int) -> bool:
+def is_locked(descriptor: int, kind: int) -> bool:
+    """Lock a whole file, LOCK_EX or LOCK_SH, if nobody is in the way; where there are no locks nobody is. OSError."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:  # a file system without locks
@@ -92,7 +93,7 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
-def _is_still(files: Files, path: bytes, descriptor: int) -> bool:
+def is_still(files: Files, path: bytes, descriptor: int) -> bool:
     """Whether the name still means this file: who had the lock before may have renamed it."""
     try:
         named = files.stat(path, follow=False)

@@ -23,6 +23,7 @@ from asperacentral.openascp.exchange.messages import (
     FAILED,
     FILE,
     FOLDER,
+    PART,
     SKIPPED,
     Argument,
     Cleared,
@@ -43,9 +44,11 @@ from asperacentral.openascp.exchange.messages import (
     Verdicts,
     Written,
 )
+from asperacentral.openascp.exchange.paths import joined
 from asperacentral.openascp.exchange.plane import StreamSink
 from asperacentral.openascp.exchange.scanning import counts_of, shown_path
 from asperacentral.openascp.exchange.sending import MOST_UNSETTLED
+from asperacentral.openascp.exchange.sharing import SharedFiles
 from asperacentral.openascp.exchange.target import Target
 from asperacentral.openascp.exchange.terms import Terms
 from asperacentral.openascp.exchange.unsealing import Unsealing
@@ -89,11 +92,13 @@ class ReceivingHalf(Half):
         self._loop = asyncio.get_running_loop()
         self._files = files
         self._finisher = Finisher(files, terms, unsealing)
-        self._decider = Decider(files, terms, self._finisher)
+        self._shared = SharedFiles(files)
+        self._decider = Decider(files, terms, self._finisher, self._shared)
+        self._deal = terms.deal()
         self._level = terms.resume_level
         self._persistent = terms.persistent
         self._threads = ThreadPoolExecutor(1 + COMPARISONS, thread_name_prefix="decide")
-        self._writer = StreamWriter(files, self._woken, self._finisher)
+        self._writer = StreamWriter(files, self._woken, self._finisher, self._shared)
         self._channel = ChannelSink(self._writer, conversation)
         self._beside = BesideSink(self._writer, lambda: self._end)
         self._into: bool | None = None
@@ -185,6 +190,10 @@ class ReceivingHalf(Half):
         self._received += len(data)
         self._channel.take(offset, data)
 
+    async def parted(self) -> None:
+        """See Half."""
+        await self._in_thread(self._shared.ended_well)
+
     def no_more(self, count: int) -> None:
         """See Half."""
         super().no_more(count)
@@ -199,7 +208,8 @@ class ReceivingHalf(Half):
             raise SessionFailure(FaspCode.FASP_PROTO, "more entries than anybody can take")
         self._next_id += 1
         self._unsettled += 1
-        self.tally.begun(entry.argument, entry.size)
+        path = joined(self.arguments[entry.argument].name, entry.path)
+        self.tally.begun(entry.argument, self._deal.due(path, entry.size) if entry.kind == FILE else 0)
         self._entries.put_nowait(entry)
 
     def _listed(self, listing: Listing) -> None:
@@ -265,9 +275,8 @@ class ReceivingHalf(Half):
     def _decided(self, entry: Entry, outcome: Outcome) -> None:
         argument = self.arguments[entry.argument]
         shown = shown_path(argument, entry.path)
-        place = outcome.place if isinstance(outcome, Target) else b""
         if entry.kind == FILE:
-            self._files_open[entry.id] = PlannedFile(shown, place, entry.size, entry.id, entry.argument)
+            self._files_open[entry.id] = _planned(entry, shown, outcome)
         self._argument_of[entry.id] = entry.argument
         if entry.kind == FILE and entry.argument in self._withdrawn:
             self._void.setdefault(entry.id, Verdict(entry.id, int(FaspCode.USER_CANCEL), "given up"))
@@ -453,7 +462,7 @@ class ReceivingHalf(Half):
             return
         if settled.outcome == SKIPPED:
             self.observer.skipped(file, file.size)
-        elif settled.outcome == DONE:
+        elif settled.outcome in (DONE, PART):
             self.observer.finished(file, self._checksums.pop(settled.id, ""))
         else:
             self.observer.failed(file, Failure(known(settled.code), settled.reason))
@@ -488,3 +497,13 @@ class ReceivingHalf(Half):
                 self._tell_trouble(entry.argument, shown, from_os_error(error, FaspCode.DISK_WRITE))
         await self._sync()
         self.finish()
+
+
+def _planned(entry: Entry, shown: bytes, outcome: Outcome) -> PlannedFile:
+    """A file as observers hear of it."""
+    target = outcome.target if isinstance(outcome, Comparison) else outcome
+    place, part = b"", None
+    if isinstance(target, Target):
+        place = target.place
+        part = None if target.share is None else (target.share.start, target.share.end)
+    return PlannedFile(shown, place, entry.size, entry.id, entry.argument, part=part)

@@ -52,6 +52,11 @@ class Notebook:
         self._syncing = False
         self.holds_blocks = False
 
+    @property
+    def header(self) -> bytes:
+        """What tells this checkpoint from any other."""
+        return self._checkpoint.header
+
     @classmethod
     def begin(cls, files: Files, path: bytes, identity: Identity) -> Notebook:
         """A new checkpoint. OSError."""
@@ -151,7 +156,7 @@ def find(files: Files, partial_path: bytes, checkpoint_path: bytes, wanted: Iden
         found = os.fstat(descriptor)
         notes = files.open_file(checkpoint_path, os.O_RDWR | os.O_NOFOLLOW)
         identity = Identity(wanted.size, wanted.modified, wanted.path, found.st_ino)
-        data = _read(notes, min(os.fstat(notes).st_size, HEADER + RECORD * (wanted.size // BLOCK + 1)))
+        data = read_notes(notes, min(os.fstat(notes).st_size, HEADER + RECORD * (wanted.size // BLOCK + 1)))
         checkpoint = Checkpoint.read(data, identity, boot())
         if checkpoint is not None:
             present = checkpoint.present(data)
@@ -170,7 +175,8 @@ def find(files: Files, partial_path: bytes, checkpoint_path: bytes, wanted: Iden
     return None
 
 
-def _read(descriptor: int, size: int) -> bytes:
+def read_notes(descriptor: int, size: int) -> bytes:
+    """The first `size` bytes of a checkpoint, or all. OSError."""
     data = b""
     while size > len(data) and (part := os.pread(descriptor, size - len(data), len(data))):
         data += part

@@ -25,6 +25,7 @@ from asperacentral.openascp.exchange.messages import (
     FILE,
     FOLDER,
     MOST_ENTRIES,
+    PART,
     SKIPPED,
     Argument,
     Ask,
@@ -309,7 +310,7 @@ class SendingHalf(Half):
         found = outgoing.found
         failure = Failure(known(settled.code), " ".join(settled.reason.split()))
         self.tally.ended(found.entry.argument, settled.outcome, is_file=found.entry.kind == FILE)
-        well = settled.outcome in (DONE, SKIPPED)
+        well = settled.outcome in (DONE, PART, SKIPPED)
         if found.entry.kind == FILE:
             self._settle_file(outgoing, settled, failure)
         elif not well and found.entry.kind == FOLDER:
@@ -317,7 +318,7 @@ class SendingHalf(Half):
         elif not well:
             self.observer.path_failed(found.shown, failure)
         if (
-            well
+            settled.outcome in (DONE, SKIPPED)
             and found.entry.kind != FOLDER
             and self._clearing.concerns(skipped=settled.outcome == SKIPPED)
         ):
@@ -327,7 +328,7 @@ class SendingHalf(Half):
         size = outgoing.found.entry.size
         if settled.outcome == SKIPPED:
             self.observer.skipped(outgoing.file, size)
-        elif settled.outcome != DONE:
+        elif settled.outcome not in (DONE, PART):
             self._reader.give_up(settled.id)
             self.observer.failed(outgoing.file, failure)
         elif outgoing.announced:

@@ -4,12 +4,33 @@ from __future__ import annotations
 
 import stat
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from asperacentral.openascp.exchange.checkpoint import Identity, extents_without
+from asperacentral.openascp.exchange.dealing import Share
 from asperacentral.openascp.exchange.messages import Entry
-from asperacentral.openascp.exchange.resuming import Leftover
 
 Extents = tuple[tuple[int, int], ...]
+
+
+class Left(Protocol):
+    """What a former session left of a file: the blocks that are `present`, `size` bytes, to be read at `descriptor`."""
+
+    descriptor: int
+    present: list[int]
+
+    @property
+    def size(self) -> int:
+        """The bytes that are there."""
+        ...
+
+    def forget(self, indexes: set[int]) -> None:
+        """These blocks are wrong. OSError, Failure."""
+        ...
+
+    def close(self) -> None:
+        """It is not wanted any more; it stays where it is."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +38,7 @@ class Target:
     """A file to be written: `missing` are the extents it lacks, the others are in `leftover`.
 
     `identity` is set when the file is worth a checkpoint; `clear` is where the file is decrypted to, if it has to be.
+    With a `share` this session writes no more than that.
     """
 
     entry: Entry
@@ -25,17 +47,19 @@ class Target:
     checkpoint: bytes
     identity: Identity | None
     missing: Extents
-    leftover: Leftover | None = None
+    leftover: Left | None = None
     clear: bytes = b""
+    share: Share | None = None
 
     @property
     def kept(self) -> int:
         """How many bytes are there already."""
         return self.leftover.size if self.leftover is not None else 0
 
-    def resuming(self, leftover: Leftover) -> Target:
+    def resuming(self, leftover: Left) -> Target:
         """The same, with what `leftover` has."""
-        missing = tuple(extents_without(leftover.present, self.entry.size))
+        start, end = (0, self.entry.size) if self.share is None else (self.share.start, self.share.end)
+        missing = tuple(extents_without(leftover.present, end, start))
         return replace(self, missing=missing, leftover=leftover)
 
     @property

@@ -17,12 +17,13 @@ from queue import Empty, SimpleQueue
 
 from asperacentral.fasp.errors import FaspCode, known
 from asperacentral.openascp.confined import Files
-from asperacentral.openascp.exchange import partial
+from asperacentral.openascp.exchange import partial, sharing
 from asperacentral.openascp.exchange.checkpoint import BLOCK
 from asperacentral.openascp.exchange.finishing import Finisher
 from asperacentral.openascp.exchange.layout import Contiguous, Layout, Piece
-from asperacentral.openascp.exchange.messages import DONE, FAILED, Need, Settled, Verdict
-from asperacentral.openascp.exchange.resuming import Notebook
+from asperacentral.openascp.exchange.messages import DONE, FAILED, PART, Need, Settled, Verdict
+from asperacentral.openascp.exchange.resuming import Leftover, Notebook
+from asperacentral.openascp.exchange.sharing import Joint, SharedFiles
 from asperacentral.openascp.exchange.target import Target
 from asperacentral.openascp.failures import Failure, from_os_error
 
@@ -70,6 +71,7 @@ class _Incoming:
     target: Target
     descriptor: int = -1
     notebook: Notebook | None = None
+    joint: Joint | None = None
     due: int = 0
     contiguous: int = 0
     laid: bool = False
@@ -82,8 +84,11 @@ class _Incoming:
 class StreamWriter:
     """The `StreamSink` of a receiving half. `wake` is called in the thread when there is news that matters."""
 
-    def __init__(self, files: Files, wake: Callable[[], None], finisher: Finisher) -> None:
+    def __init__(
+        self, files: Files, wake: Callable[[], None], finisher: Finisher, shared: SharedFiles
+    ) -> None:
         self._files = files
+        self._shared = shared
         self._wake = wake
         self._finisher = finisher
         self._items: SimpleQueue[_Item] = SimpleQueue()
@@ -167,7 +172,7 @@ class StreamWriter:
         incoming = self._incoming.get(need.id)
         if incoming is None:
             incoming = self._incoming[need.id] = _Incoming(target)
-            if target.leftover is not None:
+            if isinstance(target.leftover, Leftover):
                 incoming.descriptor = target.leftover.descriptor
                 incoming.notebook = target.leftover.notebook
                 incoming.contiguous = target.missing[0][0] if target.missing else target.entry.size
@@ -227,6 +232,10 @@ class StreamWriter:
             return
         try:
             self._open(incoming)
+            if incoming.descriptor < 0:
+                raise Failure(
+                    FaspCode.UPLOAD_IN_PROGRESS, "another session has made this file whole meanwhile"
+                )
             _write_fully(incoming.descriptor, buffers, piece.offset)
             self._note(incoming, piece)
         except OSError as error:
@@ -265,6 +274,9 @@ class StreamWriter:
         if incoming.descriptor >= 0:
             return
         target = incoming.target
+        if target.share is not None:
+            self._join(incoming)
+            return
         incoming.descriptor = partial.claim(self._files, target.partial, executable=target.executable)
         found = os.fstat(incoming.descriptor)
         if found.st_size or target.identity is not None:  # what was noted is void before the bytes are gone
@@ -273,6 +285,14 @@ class StreamWriter:
         if target.identity is not None:
             identity = replace(target.identity, inode=found.st_ino)
             incoming.notebook = Notebook.begin(self._files, target.checkpoint, identity)
+
+    def _join(self, incoming: _Incoming) -> None:
+        """Open a file that several sessions write; it stays closed when it is whole already."""
+        target = incoming.target
+        incoming.joint = sharing.join(self._files, target, executable=target.executable)
+        if incoming.joint is not None:
+            incoming.descriptor = incoming.joint.descriptor
+            incoming.notebook = incoming.joint.notebook
 
     def _note(self, incoming: _Incoming, piece: Piece) -> None:
         if (notebook := incoming.notebook) is not None:
@@ -286,7 +306,7 @@ class StreamWriter:
         target = incoming.target
         try:
             self._open(incoming)  # an empty file has not been yet
-            self._finisher.finish(incoming.descriptor, target, incoming.checksum)
+            outcome = self._finish(incoming)
         except OSError as error:
             self._fail(incoming, from_os_error(error, FaspCode.CANNOT_RENAME_PARTIAL))
             return
@@ -295,7 +315,21 @@ class StreamWriter:
             return
         self._close(incoming)
         del self._incoming[target.entry.id]
-        self._settle(Settled(target.entry.id, DONE))
+        self._settle(Settled(target.entry.id, outcome))
+
+    def _finish(self, incoming: _Incoming) -> str:
+        """All that this session was to bring is there: DONE, or PART of a file. OSError, Failure."""
+        target = incoming.target
+
+        def finish() -> None:
+            self._finisher.finish(incoming.descriptor, target, incoming.checksum)
+
+        if target.share is None:
+            finish()
+            return DONE
+        whole = incoming.joint is not None and incoming.joint.conclude(finish)
+        self._shared.add(target)
+        return DONE if whole else PART
 
     def _fail(self, incoming: _Incoming, failure: Failure) -> None:
         """A file ends; what is still to come for it is dropped."""
@@ -311,12 +345,17 @@ class StreamWriter:
 
     def _leave(self, incoming: _Incoming) -> None:
         """The session ends before the file does: what a next one can use is kept."""
-        if incoming.notebook is not None and incoming.notebook.holds_blocks:
+        if incoming.joint is not None:
+            self._leave_joint(incoming, incoming.joint, forget=not self._finisher.resumes)
+        elif incoming.notebook is not None and incoming.notebook.holds_blocks:
             self._close(incoming)
         else:
             self._clear_away(incoming)
 
     def _clear_away(self, incoming: _Incoming) -> None:
+        if incoming.joint is not None:
+            self._leave_joint(incoming, incoming.joint, forget=True)
+            return
         with contextlib.suppress(OSError):
             if (
                 incoming.descriptor >= 0
@@ -324,11 +363,20 @@ class StreamWriter:
                 partial.remove(self._files, incoming.target.checkpoint, incoming.target.partial)
             self._close(incoming)
 
+    def _leave_joint(self, incoming: _Incoming, joint: Joint, *, forget: bool) -> None:
+        """After the syncs that are under way: they note blocks."""
+        incoming.joint, incoming.descriptor = None, -1
+        self._syncs.submit(joint.leave, forget=forget).result()
+
     @staticmethod
     def _close(incoming: _Incoming) -> None:
+        descriptor, incoming.descriptor = incoming.descriptor, -1
+        joint, incoming.joint = incoming.joint, None
+        if joint is not None:
+            joint.close()
+            return
         if incoming.notebook is not None:
             incoming.notebook.close()
-        descriptor, incoming.descriptor = incoming.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
 

@@ -90,13 +90,18 @@ def test_token_password_and_cookie_stay_out_of_the_arguments() -> None:
 
 
 def test_several_sessions_share_the_work_by_number() -> None:
-    several = orders(spec(multi_session=3))
-    assert [order.parameters.more_options for order in several] == [
-        ("-C", "1:3"),
-        ("-C", "2:3"),
-        ("-C", "3:3"),
+    several = orders(spec(multi_session=3, multi_session_threshold=60_000_000))
+    sessions = [order.session(order.job_id) for order in several]
+    assert [session.raw_options[-3:] for session in sessions] == [
+        ("-C", f"{number}:3", "--multi-session-threshold=60000000") for number in (1, 2, 3)
     ]
     assert len({order.job_id for order in several}) == 3
+    assert len({session.partial_tag for session in sessions}) == 1
+
+
+def test_other_transfers_use_other_partial_files() -> None:
+    one, other = (orders(spec(multi_session=2))[0].session("x").partial_tag for _ in range(2))
+    assert one != other
 
 
 @pytest.mark.parametrize("field", sorted(INFORMATION))
