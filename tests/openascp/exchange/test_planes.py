@@ -67,7 +67,8 @@ def test_udp_is_offered_met_and_moves_the_stream_either_way(client_sends: bool, 
     async def test() -> None:
         client, server, conversation, sink = planes(cipher), planes(cipher), Conversation(), Sink()
         offered = server.offer("127.0.0.1", 0)
-        assert await client.meet(offered, "127.0.0.1", 0, conversation) == {"Transport": UDP}  # type: ignore[arg-type]
+        said = await client.meet(offered, "127.0.0.1", 0, conversation)  # type: ignore[arg-type]
+        assert said == {"Transport": UDP, "Port": offered[UDP]["port"]}
         assert conversation.said == [Plane(UDP)]
         server.choose(UDP)
         sender, receiver = (client, server) if client_sends else (server, client)
