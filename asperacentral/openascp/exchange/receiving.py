@@ -52,7 +52,7 @@ from asperacentral.openascp.exchange.sharing import SharedFiles
 from asperacentral.openascp.exchange.target import Target
 from asperacentral.openascp.exchange.terms import Terms
 from asperacentral.openascp.exchange.unsealing import Unsealing
-from asperacentral.openascp.exchange.wanting import Wanted
+from asperacentral.openascp.exchange.wanting import Wanted, planned
 from asperacentral.openascp.exchange.writing import StreamWriter
 from asperacentral.openascp.failures import Failure, SessionFailure, from_os_error
 from asperacentral.openascp.plan import PlannedFile, PlannedFolder
@@ -276,7 +276,7 @@ class ReceivingHalf(Half):
         argument = self.arguments[entry.argument]
         shown = shown_path(argument, entry.path)
         if entry.kind == FILE:
-            self._files_open[entry.id] = _planned(entry, shown, outcome)
+            self._files_open[entry.id] = planned(entry, shown, outcome)
         self._argument_of[entry.id] = entry.argument
         if entry.kind == FILE and entry.argument in self._withdrawn:
             self._void.setdefault(entry.id, Verdict(entry.id, int(FaspCode.USER_CANCEL), "given up"))
@@ -497,13 +497,3 @@ class ReceivingHalf(Half):
                 self._tell_trouble(entry.argument, shown, from_os_error(error, FaspCode.DISK_WRITE))
         await self._sync()
         self.finish()
-
-
-def _planned(entry: Entry, shown: bytes, outcome: Outcome) -> PlannedFile:
-    """A file as observers hear of it."""
-    target = outcome.target if isinstance(outcome, Comparison) else outcome
-    place, part = b"", None
-    if isinstance(target, Target):
-        place = target.place
-        part = None if target.share is None else (target.share.start, target.share.end)
-    return PlannedFile(shown, place, entry.size, entry.id, entry.argument, part=part)

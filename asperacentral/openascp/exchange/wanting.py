@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import deque
 
 from asperacentral.openascp import overwrite
-from asperacentral.openascp.exchange.deciding import Comparison
+from asperacentral.openascp.exchange.deciding import Comparison, Outcome
+from asperacentral.openascp.exchange.messages import Entry
 from asperacentral.openascp.exchange.target import Target
+from asperacentral.openascp.plan import PlannedFile
 
 SAMPLES = 16
 """Blocks of a partial file that are looked at on resume level 2."""
@@ -55,3 +57,13 @@ def ranges_of(comparison: Comparison) -> tuple[tuple[int, int], ...]:
     if comparison.decision is overwrite.Decision.COMPARE_ALL:
         return ((0, size),)
     return tuple(overwrite.ranges(comparison.decision, size, size))
+
+
+def planned(entry: Entry, shown: bytes, outcome: Outcome) -> PlannedFile:
+    """A file as observers hear of it, by what becomes of it."""
+    target = outcome.target if isinstance(outcome, Comparison) else outcome
+    place, part = b"", None
+    if isinstance(target, Target):
+        place = target.place
+        part = None if target.share is None else (target.share.start, target.share.end)
+    return PlannedFile(shown, place, entry.size, entry.id, entry.argument, part=part)
