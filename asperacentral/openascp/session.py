@@ -29,7 +29,6 @@ from asperacentral.openascp.exchange.messages import VERSION, Argument, Broken, 
 from asperacentral.openascp.exchange.planes import Planes
 from asperacentral.openascp.exchange.receiving import ReceivingHalf
 from asperacentral.openascp.exchange.sending import SendingHalf
-from asperacentral.openascp.exchange_limits import not_by_exchange
 from asperacentral.openascp.failures import Failure, SessionFailure, shown, verdict
 from asperacentral.openascp.feeding import Feed, source_state
 from asperacentral.openascp.hostkeys import HostKeyCheck
@@ -190,9 +189,6 @@ class Session:
 
     async def _move(self, connection: asyncssh.SSHClientConnection) -> None:
         """With openascp on the far side if it is there, else by SFTP."""
-        if option := not_by_exchange(self._options):
-            await self._copy(connection, f"{option} goes by SFTP only, so leave out one of the two")
-            return
         try:
             conversation = await farside.reach(connection, self._options.remote_program)
         except farside.NoFarSideError as reason:
