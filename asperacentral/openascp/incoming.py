@@ -2,7 +2,8 @@
 
 Managers that listen for sessions of others (Central, above all) leave a file with their port in the run directory.
 They hear what a manager of the client hears, marked `Remote: Yes`, and may change rates or cancel. None of them is
-needed: who does not answer at once is left out, and a session never waits for one.
+needed: who does not answer at once is left out, and a session never waits for one. Where nobody listens from the
+beginning nobody will, and nothing is counted.
 """
 
 from __future__ import annotations
@@ -140,25 +141,29 @@ class IncomingReports:
 
     def started(self, file: PlannedFile, size: int) -> None:
         """See Observer."""
-        self._tell(messages.start(self._identity, self._counters.started(file, size)))
+        self.resumed(file, size, 0)
 
     def resumed(self, file: PlannedFile, size: int, kept: int) -> None:
         """See HalfObserver."""
-        self._tell(messages.start(self._identity, self._counters.started(file, size, kept)))
+        if self._links:
+            self._tell(messages.start(self._identity, self._counters.started(file, size, kept)))
 
     def moved(self, file: PlannedFile, count: int, contiguous: int) -> None:
         """See Observer."""
-        self._counters.moved(file, count, contiguous)
+        if self._links:
+            self._counters.moved(file, count, contiguous)
 
     def finished(self, file: PlannedFile) -> None:
         """See Observer."""
-        state = self._counters.finished(file)
-        self._tell(messages.stop(self._identity, state, progress=self._progress()))
+        if self._links:
+            state = self._counters.finished(file)
+            self._tell(messages.stop(self._identity, state, progress=self._progress()))
 
     def skipped(self, file: PlannedFile, size: int) -> None:
         """See Observer."""
-        state = self._counters.skip(file, size)
-        self._tell(messages.stop(self._identity, state, progress=self._progress()))
+        if self._links:
+            state = self._counters.skip(file, size)
+            self._tell(messages.stop(self._identity, state, progress=self._progress()))
 
     def failed(self, file: PlannedFile, failure: Failure) -> None:
         """See Observer."""

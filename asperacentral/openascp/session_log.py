@@ -152,7 +152,8 @@ class SessionLog:
                 log.error("the manifest cannot be finished: %s", error.strerror)
 
     def _say(self, what: str, **values: Value) -> None:
-        log.info("LOG FASP %s %s", what, pairs({**self._common, **values}))
+        if log.isEnabledFor(logging.INFO):
+            log.info("LOG FASP %s %s", what, pairs({**self._common, **values}))
 
 
 def pairs(values: Mapping[str, Value]) -> str:

@@ -32,6 +32,7 @@ class Counters:
         self._scan = ScanCounts()
         self._moving: dict[PlannedFile, _Moving] = {}
         self._delivered = 0
+        self._in_moving = 0  # bytes that files under way have at the destination
         self.transfer_bytes = 0
         self.attempted = 0
         self.failed = 0
@@ -45,13 +46,15 @@ class Counters:
     def started(self, file: PlannedFile, size: int, kept: int = 0) -> FileState:
         """A file begins to move, `kept` bytes of which are at the destination already."""
         self.attempted += 1
-        self._moving[file] = _Moving(size, kept, contiguous=0 if _first(file) else kept)
-        return self._state(file, self._moving[file])
+        moving = self._moving[file] = _Moving(size, kept, contiguous=0 if _first(file) else kept)
+        self._in_moving += kept
+        return self._state(file, moving)
 
     def moved(self, file: PlannedFile, count: int, contiguous: int) -> None:
         """More bytes of a file are at the destination."""
         moving = self._moving[file]
         moving.written += count
+        self._in_moving += count
         if _first(file) == 0:  # what is before a later part is not known here
             moving.contiguous = max(moving.contiguous, contiguous)
         self.transfer_bytes += count
@@ -59,6 +62,7 @@ class Counters:
     def finished(self, file: PlannedFile) -> FileState:
         """A file is whole."""
         moving = self._moving.pop(file)
+        self._in_moving -= moving.kept + moving.written
         self.passed += 1
         self._delivered += file.due
         return self._state(file, moving)
@@ -75,6 +79,7 @@ class Counters:
         if moving is None:
             self.attempted += 1
             moving = _Moving(file.size)
+        self._in_moving -= moving.kept + moving.written
         self.failed += 1
         return self._state(file, moving)
 
@@ -90,10 +95,9 @@ class Counters:
 
     def progress(self, elapsed: int, delay: int = 0) -> Progress:
         """The session so far; `elapsed` is microseconds, `delay` milliseconds of a round trip."""
-        moving = sum(file.kept + file.written for file in self._moving.values())
         return Progress(
             transfer_bytes=self.transfer_bytes,
-            file_bytes=self._delivered + moving,
+            file_bytes=self._delivered + self._in_moving,
             delay=delay,
             elapsed=elapsed,
         )

@@ -161,7 +161,7 @@ class Decoder:
             value = msgpack.unpackb(body, raw=False, strict_map_key=False, ext_hook=_no_extension)
         except (ValueError, TypeError, RecursionError, msgpack.exceptions.UnpackException) as error:
             self._fail(f"a message cannot be read: {type(error).__name__}")
-        if _deeper_than(value, DEEPEST):
+        if type(value) in _NESTING and _deeper_than(value, DEEPEST):
             self._fail("a message is nested too deeply")
         return value
 
@@ -175,11 +175,14 @@ def _no_extension(code: int, _: bytes) -> NoReturn:
     raise ValueError(f"extension {code}")
 
 
-def _deeper_than(value: Any, depth: int) -> bool:
+_NESTING = (list, dict)
+
+
+def _deeper_than(value: list[Any] | dict[Any, Any], depth: int) -> bool:
     """Whether lists and dictionaries are nested deeper; walks only as deep as that."""
-    if not isinstance(value, list | dict):
-        return False
     if depth == 0:
         return True
-    inner = value.values() if isinstance(value, dict) else value
-    return any(_deeper_than(each, depth - 1) for each in inner)
+    for each in value.values() if type(value) is dict else value:
+        if type(each) in _NESTING and _deeper_than(each, depth - 1):
+            return True
+    return False

@@ -355,12 +355,16 @@ NAMES: Mapping[str, type[Message]] = {
     "broken": Broken,
 }
 _NAME_OF = {kind: name for name, kind in NAMES.items()}
+_RECORDS: tuple[type[Any], ...] = (Entry, Trouble, Need, Verdict, Settled)
+_FIELDS: Mapping[type[Any], tuple[str, ...]] = {
+    kind: tuple(each.name for each in fields(kind)) for kind in (*NAMES.values(), *_RECORDS)
+}
 
 
 def write(message: Message) -> list[Any]:
     """A message as a value for `codec.encode_control`."""
     kind = type(message)
-    return [_NAME_OF[kind], {each.name: _plain(getattr(message, each.name)) for each in fields(kind)}]
+    return [_NAME_OF[kind], {name: _plain(getattr(message, name)) for name in _FIELDS[kind]}]
 
 
 def read(value: Any) -> Message | None:
@@ -382,10 +386,11 @@ def read(value: Any) -> Message | None:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
+    kind = type(value)
+    if kind is tuple:
         return [_plain(each) for each in value]
-    if is_dataclass(value):
-        return [_plain(getattr(value, each.name)) for each in fields(value)]
+    if kind in _FIELDS:
+        return [_plain(getattr(value, name)) for name in _FIELDS[kind]]
     return value
 
 
