@@ -68,6 +68,7 @@ MOST_WANTED = 4096
 """Files laid out and not yet settled."""
 BATCH = 256
 _TICK_SECONDS = 0.05
+_GATHER_SECONDS = 0.01
 _STOP_SECONDS = 60.0
 _PARTING_SECONDS = 2.0
 
@@ -399,8 +400,8 @@ class ReceivingHalf(Half):
     # What the writer has done.
 
     def _woken(self) -> None:
-        """In the writer's thread."""
-        self._loop.call_soon_threadsafe(self._look)
+        """In the writer's thread. A moment later there is more to be told in one message."""
+        self._loop.call_soon_threadsafe(self._loop.call_later, _GATHER_SECONDS, self._look)
 
     async def _tick(self) -> None:
         while True:
