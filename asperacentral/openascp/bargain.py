@@ -6,6 +6,7 @@ import os
 from dataclasses import astuple
 
 from asperacentral.openascp.confined import Files, confined
+from asperacentral.openascp.connection import Login
 from asperacentral.openascp.exchange.contents import Contents
 from asperacentral.openascp.exchange.messages import Argument
 from asperacentral.openascp.exchange.paths import own_name
@@ -53,6 +54,20 @@ def terms(options: Options) -> Terms:
         file_crypt=options.file_crypt,
         precalculate=options.precalculate and not options.keepalive,
         afterwards=[] if options.afterwards == Afterwards() else list(astuple(options.afterwards)),
+    )
+
+
+def login(options: Options, secrets: Secrets) -> Login:
+    """Where the far side is, and as whom to be there."""
+    return Login(
+        options.host,
+        options.port,
+        options.user,
+        secrets.password,
+        options.key_files,
+        secrets.key,
+        options.cipher,
+        options.ipv6,
     )
 
 

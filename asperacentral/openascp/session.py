@@ -7,6 +7,7 @@ them. Every end goes through `_end`: DONE after success, ERROR with a FASP code 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
 import time
@@ -20,7 +21,7 @@ from asperacentral.fasp import messages
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.fasp.management import Message, MessageType
 from asperacentral.openascp import bargain, farside, network, sftp_plane, states
-from asperacentral.openascp.connection import Login, connect
+from asperacentral.openascp.connection import connect
 from asperacentral.openascp.console import Console
 from asperacentral.openascp.exchange.arguments import ArgumentCounts
 from asperacentral.openascp.exchange.conversation import Conversation
@@ -45,6 +46,8 @@ from asperacentral.openascp.states import State, Step
 from asperacentral.openascp.stats import Counters
 
 STATS_SECONDS = 1.0
+HERE_TICKS = 5
+"""Of them so many pass before a session that is still connecting says that it is there: managers kill the silent."""
 CANCEL_SECONDS = 8.0
 """How long a cancelled session may clean up before it ends regardless."""
 FAREWELL_SECONDS = 5.0
@@ -168,17 +171,7 @@ class Session:
             file=options.known_hosts,
             policy=options.host_key_policy,
         )
-        login = Login(
-            options.host,
-            options.port,
-            options.user,
-            self._secrets.password,
-            options.key_files,
-            self._secrets.key,
-            options.cipher,
-            options.ipv6,
-        )
-        connection = await connect(login, check)
+        connection = await connect(bargain.login(options, self._secrets), check)
         try:
             await while_connected(connection, self._move(connection))
         finally:
@@ -451,7 +444,7 @@ class Session:
 
     async def _tick(self) -> None:
         """Say each second how far it is, also when nothing moves."""
-        while True:
+        for tick in itertools.count(1):
             await asyncio.sleep(STATS_SECONDS)
             self._measure()
             if not self._link.connected and self._options.manager_port_file is None:
@@ -459,6 +452,8 @@ class Session:
             progress = self._progress()
             self._console.progress(progress, self._totals)
             if self._state not in states.ANNOUNCED:
+                if tick % HERE_TICKS == 0:
+                    self._link.mention(messages.report(MessageType.NOP, self._identity, {}))
                 continue
             changed = self._counters.under_way(changed=True)
             files: Sequence[messages.FileState | None] = changed or self._counters.under_way()[:1] or [None]

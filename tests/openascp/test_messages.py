@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import pytest
 from asperacentral.fasp import messages
 from asperacentral.fasp.messages import cancel
 from tests.openascp.conftest import ON_BOTH, Run
-from tests.openascp.manager import Listener
+from tests.openascp.manager import Listener, Openascp
 
 pytestmark = pytest.mark.sshd
 UUID = "0b5e4a6e-9d3c-4f4b-8f5e-3a1c6f1d2e3f"
@@ -24,7 +25,7 @@ def test_a_push_is_told_from_init_to_done(run: Run, tmp_path: Path) -> None:
     process = run("send", [source], tmp_path / "copy", "-u", UUID, environment={"ASPERA_SCP_COOKIE": "c1"})
     done = process.done()
     heard = process.listener.messages
-    assert [message.type for message in heard if message.type not in ("NOTIFICATION", "STATS")] == [
+    assert [message.type for message in heard if message.type not in ("NOP", "NOTIFICATION", "STATS")] == [
         "INIT",
         "SESSION",
         "START",
@@ -159,3 +160,13 @@ def test_an_unknown_option_ends_with_status_1_and_one_line(tmp_path: Path) -> No
     ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == "openascp: option not supported: --frobnicate\n"
+
+
+def test_a_session_that_is_still_connecting_says_that_it_is_there(tmp_path: Path) -> None:
+    """A manager kills who is silent; a far side may be slow for a good reason."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = str(silent.getsockname()[1])
+        line = ("--mode=send", "--host=127.0.0.1", "--user=x", "-P", port, "-q", "-u", UUID, __file__, "/x")
+        with Openascp(*line, password="x") as process:
+            told = process.listener.wait_for("NOP")
+    assert (told.text("SessionId"), told.text("UserStr")) == (UUID, UUID)
