@@ -17,6 +17,8 @@ from asperacentral import logs
 if TYPE_CHECKING:
     from asperacentral.client.desktop import Options
 
+HELP = "the local transfer client for web pages"
+
 DESCRIPTION = """\
 Run the local transfer client: web pages that use Aspera's JavaScript libraries send and receive files through it. It
 answers on this machine only, as IBM Aspera for desktop (JSON-RPC, port 33024) and as Aspera Connect (port 33003). You
