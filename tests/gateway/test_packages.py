@@ -89,9 +89,6 @@ def test_files_of_several_requests_make_a_package_whole_though_the_gateway_is_ki
         assert site.call("GET", f"v1/download/{left.document['transfer_spec_id']}").body == b"c" * 1000
         whole = {"state": "downloaded", "files": 3, "downloaded": 3, "missing": []}
         until(lambda: state() == whole, "the note of the last file")
-
-
-def test_a_package_is_told_only_to_who_has_its_token(tmp_path: Path) -> None:
-    with Site(tmp_path / "s") as site:
-        body = json.dumps({"transfer_spec": receive_spec("x", remote_user="bob")}).encode()
-        assert site.call("POST", "v3/package", body).status == 401
+        nobody = receive_spec("pack", remote_user="bob")
+        refused = site.call("POST", "v3/package", json.dumps({"transfer_spec": nobody}).encode())
+        assert refused.status == 401, "a package is told only to who has its token"

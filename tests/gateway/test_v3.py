@@ -279,13 +279,25 @@ def test_ten_thousand_parts_that_nobody_announced_cost_little(site: Site) -> Non
     assert not site.files()
 
 
-def test_more_files_than_are_permitted_are_refused(tmp_path: Path) -> None:
-    with Site(tmp_path / "s", options={"most_files": "10", "folders": "disable"}) as site:
+# The [BETA] gateway
+
+
+def test_with_its_limits_and_its_page_it_is_as_the_beta_was(tmp_path: Path) -> None:
+    port = free_port()
+    limits = {"page_port": str(port), "most_files": "10", "folders": "disable"}
+    with Site(tmp_path / "s", options=limits) as site:
         names = [f"f{number}" for number in range(11)]
         answer = site.upload(send_spec(*names), dict.fromkeys(names, b""))
         assert (answer.status, "10 files" in answer.error) == (413, True)
         answer = site.upload(send_spec("d/a"), {"d/a": b""})
         assert (answer.status, "folders" in answer.error) == (403, True)
+        site.port = port
+        answer = site.call("GET", "/")
+        assert answer.status == 200
+        assert answer.headers["content-type"].startswith("text/html")
+        assert b"Connected to the gateway" in answer.body
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert site.call("GET", "info").status == 200
 
 
 # Downloads
@@ -415,16 +427,14 @@ def test_what_is_not_served_is_told_in_words(site: Site) -> None:
     assert "nothing here" in site.call("GET", "v9/info").error
 
 
-def test_a_person_who_opens_the_address_sees_that_it_works(tmp_path: Path) -> None:
-    port = free_port()
-    with Site(tmp_path / "s", options={"page_port": str(port)}) as site:
-        site.port = port
-        answer = site.call("GET", "/")
-        assert answer.status == 200
-        assert answer.headers["content-type"].startswith("text/html")
-        assert b"Connected to the gateway" in answer.body
-        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
-        assert site.call("GET", "info").status == 200
+def test_a_client_that_does_not_take_its_download_is_dropped(site: Site) -> None:
+    (site.root / "alice/large").write_bytes(bytes(64 << 20))
+    spec = spec_header(receive_spec("large"))
+    head = f"GET {BASE}/v3/download HTTP/1.1\r\nHost: x\r\nX-Aspera-Spec: {spec}\r\n"
+    with socket.create_connection(("127.0.0.1", site.port)) as connection:
+        connection.sendall(f"{head}Authorization: {ALICE['Authorization']}\r\n\r\n".encode())
+        here = f"127.0.0.1:{connection.getsockname()[1]}"
+        until(lambda: f"closed the connection of {here}" in site.log, "its end")
 
 
 def test_headers_without_end_are_refused(site: Site) -> None:
