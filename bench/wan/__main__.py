@@ -1,57 +1,29 @@
 """`python -m bench.wan`: the fast plane over emulated paths, against scp, rsync and rclone on the same ones.
 
-Writes its tables into docs/performance.md between the markers of `wan`, and the figures to docs/figures, unless told
-otherwise. `--scale 0.2 --rounds 1` is a short version.
+Writes the tables of each part into docs/performance.md between its own markers, and the figures to docs/figures,
+unless told otherwise. `--scale 0.2 --rounds 1` is a short version.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
 import subprocess
-import tempfile
+import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path as File
 
-from bench.report import Report, Table, conditions, median
-from bench.wan import figures
+from bench.report import Report, Table, conditions
+from bench.wan import figures, whole
+from bench.wan.cases import BY_DISTANCE, BY_LOSS, CASES, MB, Case
 from bench.wan.path import Path
-from bench.wan.transfers import PlaneTransfer, Result, Server
+from bench.wan.transfers import PlaneTransfer, Result
 
 _ROOT = File(__file__).resolve().parents[2]
-_MB = 1_000_000
-
-
-@dataclass(frozen=True)
-class Case:
-    """A path (Mbit/s, ms, per cent), how many MB to move, and the aim in per cent of the link."""
-
-    rate: float
-    rtt: float
-    loss: float
-    size: int
-    aim: int
-
-    def __str__(self) -> str:
-        return f"{self.rate:g} Mbit/s, {self.rtt:g} ms, {self.loss:g} %"
-
-
-CASES = (
-    Case(500, 100, 1, 1000, 92),
-    Case(500, 200, 2, 1000, 90),
-    Case(155, 90, 1, 1000, 94),
-    Case(500, 100, 10, 1000, 80),
-    Case(1000, 100, 1, 1000, 88),
-    Case(100, 1000, 5, 300, 80),
-    Case(150, 1000, 30, 200, 45),
-    Case(500, 100, 1, 200, 88),
-)
-BY_LOSS = tuple(Case(500, 100, loss, 300, 0) for loss in (0, 1, 2, 5, 10))
-BY_DISTANCE = tuple(Case(500, rtt, 1, 300, 0) for rtt in (5, 20, 50, 100, 200))
-PROGRAMS = ("openascp", "scp", "rsync", "rclone")
+_EARLIER, _LATER = 400, 100
+"""Mbit/s before and after the change of the rate."""
 
 
 def main() -> None:
@@ -61,21 +33,29 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="share of the bytes of each case")
     parser.add_argument("--rounds", type=int, default=3, help="times each case runs; the median counts")
     parser.add_argument("--limit", type=float, default=20.0, help="seconds after which a program is stopped")
-    parser.add_argument("--parts", default="plane,policies,programs,figures", help="what to measure")
+    parser.add_argument("--parts", default=",".join(PARTS), help="what to measure")
+    parser.add_argument(
+        "--cases", default="", help="which paths of files and plane, as numbers from 0; else all"
+    )
     parser.add_argument("--no-write", action="store_true", help="print only")
     options = parser.parse_args()
-    parts: dict[str, Callable[[Path, argparse.Namespace], list[Table]]] = {
-        "plane": _plane,
-        "policies": _policies,
-        "programs": _programs,
-        "figures": _figures,
-    }
-    with conditions() as told, Path() as path:
-        tables = [table for part in options.parts.split(",") for table in parts[part](path, options)]
-        report = Report("wan", told().replace("loopback", "emulated path"), tables)
-    print(report.markdown(), report.json(), sep="\n\n")
-    if not options.no_write:
-        _write(report)
+    for part in options.parts.split(","):
+        with conditions() as told:
+            tables = PARTS[part](options)
+            report = Report(f"wan {part}", told().replace("loopback", "emulated path"), tables)
+        print(report.markdown(), report.json(), sep="\n\n", flush=True)
+        if not options.no_write and tables:
+            _write(part, report)
+
+
+def _on_path(
+    run: Callable[[Path, argparse.Namespace], list[Table]],
+) -> Callable[[argparse.Namespace], list[Table]]:
+    def part(options: argparse.Namespace) -> list[Table]:
+        with Path() as path:
+            return run(path, options)
+
+    return part
 
 
 def _measure(path: Path, case: Case, options: argparse.Namespace, policy: str = "fixed") -> Result:
@@ -85,7 +65,7 @@ def _measure(path: Path, case: Case, options: argparse.Namespace, policy: str = 
     runs = []
     for _ in range(options.rounds):
         path.counters()
-        transfer = PlaneTransfer(path, rate=rate, policy=policy, size=int(case.size * options.scale) * _MB)
+        transfer = PlaneTransfer(path, rate=rate, policy=policy, size=int(case.size * options.scale) * MB)
         counted = transfer.result()
         there = path.counters()["there"]
         runs.append(Result(**{**asdict(counted), "queue_ms": there["queue_ms"]}))
@@ -99,7 +79,8 @@ def _plane(path: Path, options: argparse.Namespace) -> list[Table]:
         ["path", "MB", "Mbit/s", "% of the link", "aim %", "received twice %", "CPU s/GB", "meeting ms"],
         note="From the first datagram to the last byte. CPU of both ends together.",
     )
-    for case in CASES:
+    cases = [CASES[int(each)] for each in options.cases.split(",")] if options.cases else CASES
+    for case in cases:
         run = _measure(path, case, options)
         table.rows.append(
             [
@@ -157,36 +138,24 @@ def _tcp(path: Path, seconds: float) -> float:
     return float(told["end"]["sum_received"]["bits_per_second"]) / 1e6
 
 
-def _programs(path: Path, options: argparse.Namespace) -> list[Table]:
-    case = Case(500, 100, 1, 200, 0)
-    count = max(10, int(10_000 * options.scale))
+def _steering(path: Path, options: argparse.Namespace) -> list[Table]:
+    """How soon a new target rate is on the wire."""
+    case = Case(500, 100, 1, 0, 0)
     path.set(rate=case.rate, rtt=case.rtt, loss=case.loss)
     table = Table(
-        f"Whole programs from start to end over {case}; stopped after {options.limit:g} s",
-        ["program", "one file, Mbit/s", f"{count} files of 10 kB, files/s"],
-        note="What had arrived when a program was stopped counts.",
+        f"The target rate changes while running over {case}", ["from, to Mbit/s", "on the wire after ms"]
     )
-    with tempfile.TemporaryDirectory(prefix="bench-wan-") as name:
-        folder = File(name)
-        large, small = folder / "large", folder / "small"
-        large.write_bytes(os.urandom(int(case.size * options.scale) * _MB))
-        small.mkdir()
-        for number in range(count):
-            (small / str(number)).write_bytes(os.urandom(10_000))
-        server = Server(path, folder)
-        try:
-            for program in (each for each in PROGRAMS if each == "openascp" or shutil.which(each)):
-                row = []
-                for source, unit in ((large, 125_000), (small, 10_000)):
-                    speeds = []
-                    for _ in range(options.rounds):
-                        arrived, seconds = server.run(program, source, options.limit, case.rate)
-                        speeds.append(arrived / unit / seconds)
-                    row.append(median(speeds))
-                table.rows.append([program, *row])
-                print(table.rows[-1], flush=True)
-        finally:
-            server.close()
+    for before, after in ((_EARLIER, _LATER), (_LATER, _EARLIER)):
+        change = 2.0
+        transfer = PlaneTransfer(path, rate=before * 1000, seconds=4.0, changes=f"{change}:{after * 1000}")
+        marks = [(time.monotonic(), path.counters()["there"]["bytes"])]
+        while transfer.running:
+            time.sleep(0.02)
+            marks.append((time.monotonic(), path.counters()["there"]["bytes"]))
+        asked = transfer.result().began + change
+        rates = [(now, size * 8e-6 / (now - last)) for (last, _), (now, size) in pairwise(marks)]
+        steady = [now for now, rate in rates if now > asked and abs(rate / after - 1) < 0.15]
+        table.rows.append([f"{before}, {after}", 1000 * (steady[0] - asked)])
     return [table]
 
 
@@ -207,16 +176,30 @@ def _figures(path: Path, options: argparse.Namespace) -> list[Table]:
     return []
 
 
-def _write(report: Report) -> None:
-    """Put the tables into the document, between its markers, which are added at the end if they are not there."""
+def _write(part: str, report: Report) -> None:
+    """Put the tables into the document, between the markers of the part, added at the end if they are not there."""
     document = _ROOT / "docs" / "performance.md"
     text = document.read_text()
-    start, end = "<!-- bench wan -->", "<!-- end -->"
+    start, end = f"<!-- bench wan {part} -->", "<!-- end -->"
     if start not in text:
-        text = f"{text.rstrip()}\n\n## Over distance and loss\n\n{start}\n{end}\n"
+        heading = "## Over distance and loss\n\n" if "## Over distance and loss" not in text else ""
+        text = f"{text.rstrip()}\n\n{heading}{start}\n{end}\n"
     head, _, rest = text.partition(start)
     tail = rest.partition(end)[2]
     document.write_text(f"{head}{start}\n\n{report.markdown()}\n\n{end}{tail}")
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], list[Table]]] = {
+    "files": whole.files,
+    "small": whole.small,
+    "loopback": whole.loopback,
+    "spread": whole.spread,
+    "others": whole.others,
+    "steering": _on_path(_steering),
+    "plane": _on_path(_plane),
+    "policies": _on_path(_policies),
+    "figures": _on_path(_figures),
+}
 
 
 if __name__ == "__main__":

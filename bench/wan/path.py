@@ -127,6 +127,26 @@ class Path:
         self._link.stdin.flush()
 
 
+class Loopback:
+    """This machine as both sides."""
+
+    addresses: ClassVar[dict[str, str]] = {"a": "127.0.0.1", "b": "127.0.0.1"}
+
+    def __enter__(self) -> Loopback:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    def set(self, **what: float) -> None:
+        """It is as it is."""
+        raise ValueError(f"the loopback interface has no {', '.join(what)}")
+
+    def start(self, side: str, words: Sequence[str | File], **options: Any) -> subprocess.Popen[str]:
+        """Start a program."""
+        return subprocess.Popen([str(word) for word in words], text=True, **options)
+
+
 def _compiled() -> File:
     """The emulator, compiled once for each version of its source."""
     name = hashlib.sha256(_SOURCE.read_bytes()).hexdigest()[:16]
