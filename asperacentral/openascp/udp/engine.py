@@ -144,6 +144,7 @@ class Sending:
 
     def _turn(self) -> None:
         end, udp = self.end, self._link.socket
+        self._feed()
         wait = min(end.wait(time.monotonic()), _LONGEST_WAIT)
         # Looking costs a call: while bursts follow each other without a pause, not before each of them.
         self._unseen += 1
@@ -154,7 +155,7 @@ class Sending:
         now = time.monotonic()
         self._attend(now)
         self._apply()
-        self._feed()
+        self._feed()  # something may have come while we waited
         try:
             udp.send_all(end.burst(now), self._size)
         except TooLargeError:
