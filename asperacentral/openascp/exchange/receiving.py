@@ -52,7 +52,7 @@ from asperacentral.openascp.exchange.sharing import SharedFiles
 from asperacentral.openascp.exchange.target import Target
 from asperacentral.openascp.exchange.terms import Terms
 from asperacentral.openascp.exchange.unsealing import Unsealing
-from asperacentral.openascp.exchange.wanting import Wanted, planned
+from asperacentral.openascp.exchange.wanting import Wanted, planned, window
 from asperacentral.openascp.exchange.writing import StreamWriter
 from asperacentral.openascp.failures import Failure, SessionFailure, from_os_error
 from asperacentral.openascp.plan import PlannedFile, PlannedFolder
@@ -60,8 +60,6 @@ from asperacentral.openascp.scancounts import ScanCounts
 
 _T = TypeVar("_T")
 
-WINDOW = 64 * 1024 * 1024
-"""Bytes of the stream laid out and not yet written."""
 SLICE = 16 * 1024 * 1024
 """The most of one file that is laid out at once: what may have to be filled when it fails."""
 MOST_WANTED = 4096
@@ -96,6 +94,7 @@ class ReceivingHalf(Half):
         self._shared = SharedFiles(files)
         self._decider = Decider(files, terms, self._finisher, self._shared)
         self._deal = terms.deal()
+        self._window = window(terms.target_rate)
         self._level = terms.resume_level
         self._persistent = terms.persistent
         self._threads = ThreadPoolExecutor(1 + COMPARISONS, thread_name_prefix="decide")
@@ -342,10 +341,10 @@ class ReceivingHalf(Half):
         if self._void:
             self._drop_unlaid()
         needs = []
-        while self._wanted and self._end - self._written < WINDOW and len(self._lying) < MOST_WANTED:
+        while self._wanted and self._end - self._written < self._window and len(self._lying) < MOST_WANTED:
             wanted = self._wanted[0]
             target = wanted.target
-            extents = wanted.slice(min(SLICE, WINDOW - (self._end - self._written)))
+            extents = wanted.slice(min(SLICE, self._window - (self._end - self._written)))
             need = Need(target.entry.id, extents, not wanted.missing, target.kept)
             self._end += sum(length for _, length in extents)
             if not wanted.begun:

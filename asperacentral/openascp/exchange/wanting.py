@@ -14,6 +14,18 @@ SAMPLES = 16
 """Blocks of a partial file that are looked at on resume level 2."""
 
 
+WINDOWS = (64 * 1024 * 1024, 1024 * 1024 * 1024)
+"""Least and most bytes of the stream laid out and not yet written. It is no memory: what waits to be written is."""
+WINDOW_SECONDS = 8.0
+"""What the target rate moves in this time may be laid out: several round trips by satellite, much of it lost."""
+
+
+def window(target_rate: int) -> int:
+    """Bytes that may be laid out for a session of this target rate, Kbps."""
+    least, most = WINDOWS
+    return max(least, min(int(target_rate * 125 * WINDOW_SECONDS), most))
+
+
 class Wanted:
     """A file whose extents are still to be laid out, in part or as a whole."""
 
