@@ -42,7 +42,8 @@ def main() -> None:
     for part in options.parts.split(","):
         with conditions() as told:
             tables = PARTS[part](options)
-            report = Report(f"wan {part}", told().replace("loopback", "emulated path"), tables)
+            place = "loopback" if part == "loopback" else "emulated path"
+            report = Report(f"wan {part}", told().replace("loopback", place), tables)
         print(report.markdown(), report.json(), sep="\n\n", flush=True)
         if not options.no_write and tables:
             _write(part, report)
