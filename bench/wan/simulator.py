@@ -17,6 +17,7 @@ from asperacentral.openascp.udp.keys import Cipher, Direction, DirectionKeys
 from asperacentral.openascp.udp.rates import Policy, RateControl
 from asperacentral.openascp.udp.receiving import ReceivingEnd
 from asperacentral.openascp.udp.sending import SendingEnd
+from bench.wan.tcp import Cubic
 
 STEP = 0.0005
 HEADERS = 28
@@ -175,6 +176,7 @@ class Simulation:
         self.there = OneWay(there, random.Random(seed + 1))
         self.back = OneWay(back, random.Random(seed + 2))
         self.flows: list[Flow] = []
+        self.rivals: list[Cubic] = []
         self.now = 1000.0
 
     def add(
@@ -214,6 +216,15 @@ class Simulation:
         self.flows.append(flow)
         return flow
 
+    def add_tcp(self) -> Cubic:
+        """A TCP flow that shares the path from now on."""
+        number = -1 - len(self.rivals)
+        rival = Cubic(
+            lambda segment, now: self.there.send(number, segment, now), self.back.conditions.delay, self.now
+        )
+        self.rivals.append(rival)
+        return rival
+
     def run(self, seconds: float) -> bool:
         """Let time pass until all flows are done, `seconds` at most; whether they are."""
         end = self.now + seconds
@@ -226,6 +237,8 @@ class Simulation:
 
     def _step(self) -> None:
         now = self.now
+        for rival in self.rivals:
+            rival.step(now)
         for index, flow in enumerate(self.flows):
             if flow.start <= now and flow.done is None:
                 flow.feed()
@@ -254,7 +267,11 @@ class Simulation:
     def _deliver(self, arrived: list[tuple[int, bytes]], now: float) -> None:
         sorted_out: dict[int, list[bytes]] = {}
         for index, datagram in arrived:
-            sorted_out.setdefault(index, []).append(datagram)
+            if index < 0:
+                if -1 - index < len(self.rivals):
+                    self.rivals[-1 - index].arrived(datagram, now)
+            else:
+                sorted_out.setdefault(index, []).append(datagram)
         for index, datagrams in sorted_out.items():
             flow = self.flows[index]
             flow.accept(flow.receiver.take(datagrams, flow.skew(now), int(flow.backlog)))

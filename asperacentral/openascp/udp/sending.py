@@ -217,6 +217,7 @@ class SendingEnd:
             self._taken_mark = (now, report.received)
         held_back = report.backlog > report.room // 8
         self._room = max(0, report.room - report.backlog) if held_back else None
+        echoed = self._flight.sent_at(report.echo)
         rtt, delay = self._times(report, now)
         described = lost = 0
         if report.low > self._resolved:
@@ -236,6 +237,7 @@ class SendingEnd:
                 received=report.received * self._wire_size // self._payload,
                 received_at=report.arrived / 1e6,
                 held_back=held_back,
+                sent=echoed if rtt is not None else None,
             )
         )
 

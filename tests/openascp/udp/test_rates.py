@@ -23,17 +23,28 @@ def goodput(simulation: Simulation, flows: list[Flow], seconds: float) -> list[f
     ]
 
 
-@pytest.mark.parametrize(("delay", "loss"), [(0.002, 0.0), (0.02, 0.01), (0.05, 0.03)])
-def test_fair_alone_fills_the_link_and_keeps_the_queue_short(delay: float, loss: float) -> None:
-    simulation = link(delay=delay, loss=loss)
+@pytest.mark.parametrize(
+    ("rtt", "loss"), [(0.005, 0.0), (0.02, 0.01), (0.05, 0.0), (0.1, 0.01), (0.16, 0.0), (0.2, 0.0)]
+)
+def test_fair_alone_fills_the_link_and_keeps_the_queue_short(rtt: float, loss: float) -> None:
+    simulation = link(delay=rtt / 2, loss=loss)
     flow = simulation.add(target=80 * KBPS, policy=Policy.FAIR)
-    simulation.run(3.0)
+    simulation.run(4.0)
+    assert simulation.there.longest_queue < 0.035
     simulation.there.longest_queue = 0.0
-    dropped = simulation.there.dropped
-    [rate] = goodput(simulation, [flow], 6.0)
-    assert rate > 0.86 * 40 * (1 - loss)
-    assert simulation.there.longest_queue < 0.049
-    assert simulation.there.dropped == dropped
+    [rate] = goodput(simulation, [flow], 10.0)
+    assert rate > 0.88 * 40 * (1 - loss)
+    assert simulation.there.longest_queue < 0.030
+    assert simulation.there.dropped == 0
+
+
+def test_start_up_takes_few_round_trips() -> None:
+    simulation = link(rate=200, delay=0.05)
+    flow = simulation.add(target=400 * KBPS, policy=Policy.FAIR)
+    simulation.run(1.0)
+    assert flow.sender.control.rate > 0.75 * 200 * KBPS * 125
+    assert simulation.there.longest_queue < 0.030
+    assert simulation.there.dropped == 0
 
 
 def test_random_loss_does_not_slow_fair_down() -> None:
@@ -47,26 +58,102 @@ def test_random_loss_does_not_slow_fair_down() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "least", "most"), [(Policy.FAIR, 0.75, 1.35), (Policy.HIGH, 1.4, 2.9), (Policy.LOW, 0.0, 0.45)]
+    ("policy", "rtt", "late", "least", "most"),
+    [
+        (Policy.FAIR, 0.01, 0.0, 0.9, 1.1),
+        (Policy.FAIR, 0.05, 5.0, 0.9, 1.1),
+        (Policy.FAIR, 0.2, 0.0, 0.9, 1.1),
+        (Policy.HIGH, 0.01, 4.0, 1.7, 2.3),
+        (Policy.HIGH, 0.05, 4.0, 1.7, 2.3),
+        (Policy.LOW, 0.05, 4.0, 0.0, 0.3),
+    ],
 )
-def test_a_second_session_gets_the_share_of_its_policy(policy: Policy, least: float, most: float) -> None:
-    simulation = link()
+def test_a_second_session_gets_the_share_of_its_policy(
+    policy: Policy, rtt: float, late: float, least: float, most: float
+) -> None:
+    simulation = link(delay=rtt / 2, loss=0.005)
     first = simulation.add(target=80 * KBPS, policy=Policy.FAIR)
-    second = simulation.add(target=80 * KBPS, policy=policy, start=2.0)
-    simulation.run(12.0)
+    second = simulation.add(target=80 * KBPS, policy=policy, start=late)
+    simulation.run(13.0)
     rates = goodput(simulation, [first, second], 8.0)
-    assert sum(rates) > 0.82 * 40
+    assert sum(rates) > 0.88 * 40
     assert least < rates[1] / rates[0] < most
 
 
-def test_a_queue_too_short_to_see_is_known_by_its_losses() -> None:
-    simulation = link(queue=0.004, loss=0.01)
+def test_low_leaves_tcp_what_it_has_alone_and_takes_the_rest_when_it_goes() -> None:
+    alone = link()
+    tcp = alone.add_tcp()
+    alone.add(target=0)
+    alone.run(4.0)
+    before = tcp.received
+    alone.run(8.0)
+    usual = tcp.received - before
+
+    simulation = link()
+    tcp = simulation.add_tcp()
+    low = simulation.add(target=80 * KBPS, policy=Policy.LOW)
+    simulation.run(4.0)
+    before = tcp.received
+    simulation.run(8.0)
+    assert tcp.received - before > 0.9 * usual
+    simulation.rivals.clear()
+    simulation.run(8.0)
+    [rate] = goodput(simulation, [low], 2.0)
+    assert rate > 0.6 * 40
+
+
+def test_fair_holds_its_own_against_tcp() -> None:
+    simulation = link()
+    simulation.add_tcp()
     flow = simulation.add(target=80 * KBPS, policy=Policy.FAIR)
-    simulation.run(3.0)
+    simulation.run(6.0)
+    [rate] = goodput(simulation, [flow], 8.0)
+    assert rate > 0.08 * 40
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.02])
+def test_a_queue_too_short_to_see_is_known_by_its_losses(loss: float) -> None:
+    simulation = link(queue=0.005, loss=loss)
+    flow = simulation.add(target=80 * KBPS, policy=Policy.FAIR)
+    simulation.run(4.0)
     before = simulation.there.dropped, flow.sender.sent.datagrams
-    [rate] = goodput(simulation, [flow], 6.0)
-    assert rate > 0.8 * 40
-    assert (simulation.there.dropped - before[0]) < 0.06 * (flow.sender.sent.datagrams - before[1])
+    [rate] = goodput(simulation, [flow], 9.0)
+    assert rate > 0.85 * 40 * (1 - loss)
+    assert (simulation.there.dropped - before[0]) < 0.01 * (flow.sender.sent.datagrams - before[1])
+
+
+@pytest.mark.parametrize(
+    ("policy", "targets"), [(Policy.FIXED, (10, 60, 20)), (Policy.FAIR, (20, 10))], ids=str
+)
+def test_another_target_is_on_the_wire_within_two_round_trips(
+    policy: Policy, targets: tuple[int, ...]
+) -> None:
+    simulation = link(rate=200, delay=0.05)
+    flow = simulation.add(target=40 * KBPS, policy=policy)
+    simulation.run(2.0)
+    for target in targets:
+        flow.sender.control.set_rates(target * KBPS, 0)
+        simulation.run(0.2)
+        assert throughput(simulation, 0.5) == pytest.approx(target, rel=0.1)
+
+
+def test_where_the_target_was_the_limit_a_higher_one_is_reached_in_few_round_trips() -> None:
+    simulation = link(rate=200, delay=0.05)
+    flow = simulation.add(target=20 * KBPS, policy=Policy.FAIR)
+    simulation.run(2.0)
+    flow.sender.control.set_rates(100 * KBPS, 0)
+    simulation.run(0.2)
+    assert throughput(simulation, 0.1) > 25
+    simulation.run(0.3)
+    assert throughput(simulation, 0.3) > 80
+    assert simulation.there.dropped == 0
+
+
+def throughput(simulation: Simulation, seconds: float) -> float:
+    """Mbit/s on the wire behind the link over the next seconds."""
+    before = simulation.there.passed
+    simulation.run(seconds)
+    return (simulation.there.passed - before) * 1500 * 8e-6 / seconds
 
 
 def test_the_rate_follows_the_link() -> None:
