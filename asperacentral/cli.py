@@ -128,6 +128,8 @@ def _daemon(arguments: Sequence[str]) -> int:
     except config.ConfigError as error:
         sys.stderr.write(f"asperacentral: {error}\n")
         return 1
+    if settings.file is not None:  # what the daemon starts reads the same file
+        os.environ["ASPERA_CONF"] = str(settings.file)
     pid_file = (args.pid_file or settings.pid_file).absolute()
     to_stderr = args.log == "-"
 

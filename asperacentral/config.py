@@ -14,10 +14,9 @@ from typing import Any, cast
 
 from lxml import etree
 
-from asperacentral.config_table import OPTIONS, Option
+from asperacentral.config_table import CONFIG_FILES, OPTIONS, Option
 
-SEARCH = (Path("/opt/aspera/etc/aspera.conf"), Path("/etc/asperacentral/aspera.conf"))
-"""Where the file is looked for when neither the caller nor $ASPERA_CONF names one."""
+SEARCH = CONFIG_FILES
 
 COMMAND_LINE = "command line"
 """The source of a value that an option of the program has set."""

@@ -30,6 +30,7 @@ from asperacentral.daemonize import StartError
 from asperacentral.fasp.manager import Program, SessionManager
 from asperacentral.metrics.measuring import Measuring
 from asperacentral.observers.sender import Notifier
+from asperacentral.openascp import sharebook
 from asperacentral.rest.site import rest_face
 from asperacentral.soap.notifications import render_notification
 from asperacentral.soap.site import soap_face
@@ -128,6 +129,7 @@ class CentralDaemon:
         settings = self._settings
         try:
             _let_others_in(settings)
+            sharebook.prepare(settings.run_directory)
             self.management_port = yield self._transfers.start()
         except (CannotListenError, OSError) as error:
             raise StartError(f"cannot listen for transfer processes: {error}") from None

@@ -139,6 +139,7 @@ class Session:
             record.server_address = record.server_address or message.text("Host") or there or None
             record.client_address = here or record.client_address
         record.bandwidth_cap = message.count("RateCap", record.bandwidth_cap)
+        record.vlink_id = message.count("VLinkLocalId", record.vlink_id or 0) or None
         record.server_ssh_port = message.count("TCPPort", record.server_ssh_port)
         record.server_fasp_port = message.count("Port", record.server_fasp_port)
         record.client_fasp_port = message.count("Port", record.client_fasp_port)

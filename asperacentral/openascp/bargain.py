@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import astuple
 
+from asperacentral import __version__
 from asperacentral.openascp.confined import Files, confined
 from asperacentral.openascp.connection import Login
 from asperacentral.openascp.exchange.contents import Contents
-from asperacentral.openascp.exchange.messages import Argument
+from asperacentral.openascp.exchange.messages import VERSION, Argument, Hello
 from asperacentral.openascp.exchange.paths import own_name
 from asperacentral.openascp.exchange.terms import DECRYPT, ENCRYPT, Terms
 from asperacentral.openascp.exchange.unsealing import Unsealing
@@ -68,6 +69,21 @@ def login(options: Options, secrets: Secrets) -> Login:
         secrets.key,
         options.cipher,
         options.ipv6,
+    )
+
+
+def hello(options: Options, secrets: Secrets, terms: Terms) -> Hello:
+    """The client's first word."""
+    return Hello(
+        VERSION,
+        __version__,
+        options.session_id,
+        options.sending,
+        terms.written(),
+        cipher(options),
+        secrets.token,
+        secrets.cookie,
+        options.sources[0] if options.sources else b"",
     )
 
 

@@ -19,11 +19,12 @@ from pathlib import Path
 from asperacentral.config import ConfigError
 from asperacentral.fasp import messages
 from asperacentral.fasp.management import Message
+from asperacentral.openascp.exchange.plane import PlaneFacts
 from asperacentral.openascp.failures import Failure, shown, verdict
 from asperacentral.openascp.link import ManagementLink
 from asperacentral.openascp.plan import PlannedFile, PlannedFolder
 from asperacentral.openascp.scancounts import ScanCounts
-from asperacentral.openascp.stats import Counters
+from asperacentral.openascp.stats import Counters, with_facts
 
 RUN_DIRECTORY = "OPENASCP_RUN_DIRECTORY"
 """The environment variable with which a server that starts server halves tells where port files are."""
@@ -71,18 +72,25 @@ class IncomingReports:
         rates: messages.Rates,
         facts: Mapping[str, messages.Value],
         command: Callable[[Message], None],
+        plane: Callable[[], PlaneFacts | None] = lambda: None,
     ) -> None:
         self._identity = messages.Identity(session_id, "", " ".join(cookie.splitlines()))
         self._direction = direction
         self._rates = rates
         self._facts = {**facts, "Remote": True}
         self._command = command
+        self._plane = plane
         self._counters = Counters(session_id)
         self._totals: dict[str, messages.Value] = {}
         self._failures: list[Failure] = []
         self._links: list[ManagementLink] = []
         self._ticker: asyncio.Task[None] | None = None
         self._began = time.monotonic()
+
+    @property
+    def transfer_bytes(self) -> int:
+        """Bytes moved so far."""
+        return self._counters.transfer_bytes
 
     async def start(self, files: Sequence[Path]) -> None:
         """Introduce the session to all managers that answer. One whose id is none is not told of."""
@@ -225,4 +233,5 @@ class IncomingReports:
                     link.mention(told)
 
     def _progress(self) -> messages.Progress:
-        return self._counters.progress(round((time.monotonic() - self._began) * 1_000_000))
+        progress = self._counters.progress(round((time.monotonic() - self._began) * 1_000_000))
+        return with_facts(progress, self._plane())

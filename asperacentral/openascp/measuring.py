@@ -7,10 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from asperacentral.fasp.messages import Rates
+from asperacentral.openascp.options import Options
+
 SECONDS = 1.0
 """How long is measured, once bytes flow."""
 LEAST_BYTES = 256 * 1024
 """Fewer bytes say nothing: until so many have moved the measurement goes on."""
+
+
+def rates(options: Options, capacity: int, policy: str) -> Rates:
+    """The rates that are asked for in percent of what the link carries, Kbps."""
+    capacity = min(capacity, options.largest_rate)
+    target, minimum = options.target_share, options.minimum_share
+    return Rates(
+        target.of(capacity) if target else options.target_rate,
+        minimum.of(capacity) if minimum else options.minimum_rate,
+        policy,
+    )
 
 
 class Measurement:

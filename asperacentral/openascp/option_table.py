@@ -13,6 +13,7 @@ from asperacentral.fasp.messages import POLICIES
 from asperacentral.openascp import hostkeys, overwrite
 from asperacentral.openascp import option_values as values
 from asperacentral.openascp.files import attributes, checksums, links, manifest
+from asperacentral.openascp.transport import TRANSPORTS
 
 REFUSED: dict[str, tuple[str, str]] = {
     "-K": ("RATE", "the link is measured by the session's own data (-w), not by probes"),
@@ -382,6 +383,12 @@ def _add_own_options(parser: argparse.ArgumentParser) -> None:
         default=0,
         metavar="KBPS",
         help="no measured rate is higher; 0: no cap",
+    )
+    add(
+        "--transport",
+        choices=TRANSPORTS,
+        default="any",
+        help="udp: end with an error where UDP does not get through; ssh: do not try it",
     )
     add("--partial-tag", default="", metavar="TAG", help="marks this job's partial files")
     add(

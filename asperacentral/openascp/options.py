@@ -81,6 +81,7 @@ class Options:
     port: int = 22
     ipv6: bool = False
     udp_port: int = 33001
+    transport: str = "any"
     datagram_size: int = 0
     target_rate: int = 10000
     minimum_rate: int = 0
@@ -174,6 +175,7 @@ def parse(arguments: Sequence[str]) -> Options:
         port=given.port,
         ipv6=given.ipv6,
         udp_port=given.udp_port,
+        transport=given.transport,
         datagram_size=given.datagram_size,
         target_rate=given.target_rate.of(0),
         minimum_rate=given.minimum_rate.of(0),

@@ -15,16 +15,28 @@ class Pacer:
     def __init__(self, rate: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._bucket = TokenBucket(rate, clock())
+        self._target = rate
+        self._cap: int | None = None
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
 
     @property
     def rate(self) -> int:
-        """The target rate in force."""
+        """What is in force: the target rate, or the cap below it."""
         return self._bucket.rate
 
     def set_rate(self, rate: int) -> None:
         """Change the target rate; whoever waits counts anew."""
+        self._target = rate
+        self._apply()
+
+    def set_cap(self, cap: int) -> None:
+        """From now on no more than this, whatever the target rate is."""
+        self._cap = cap
+        self._apply()
+
+    def _apply(self) -> None:
+        rate = self._target if self._cap is None else min(self._target, self._cap)
         self._bucket.set_rate(rate, self._clock())
         self._changed.set()
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,6 +30,7 @@ from asperacentral.openascp.policy import (
     RateRule,
     UserPolicy,
 )
+from asperacentral.openascp.sharing import Pool
 
 UNLIMITED = "unlimited"
 _LAST_GROUP = 2**31
@@ -68,15 +70,15 @@ def _words(**values: Any) -> Kind:
     return Kind(read, ", ".join(names.values()), names.__getitem__)
 
 
-def _digits(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,15}", text):
+def _digits(text: str, least: int = 0, most: int = 10**15) -> int:
+    if not re.fullmatch("[0-9]{1,15}", text) or not least <= int(text) <= most:
         raise ValueError(text)
     return int(text)
 
 
-def _limit(unit: str) -> Kind:
+def _limit(unit: str, least: int = 0) -> Kind:
     def read(text: str) -> int | None:
-        return None if text.lower() in (UNLIMITED, "") else _digits(text)
+        return None if text.lower() in (UNLIMITED, "") else _digits(text, least)
 
     return Kind(read, f"{unit}, or unlimited", lambda value: UNLIMITED if value is None else str(value))
 
@@ -100,6 +102,12 @@ _RATE = Kind(_digits, "Kbps")
 _CAP = _limit("Kbps")
 _POLICY = _words(**{name: name for name in POLICIES})
 _ALLOWED_POLICY = _words(any=POLICIES[-1], trickle="low", **{name: name for name in POLICIES})
+_SHARED_CAP = _limit("Kbps, more than 0", least=1)
+_TRUNK = Kind(lambda text: _digits(text, 0, 255), "0 to 255")
+_LINK = Kind(lambda text: _digits(text, 1, 255), "1 to 255")
+_CAPACITY = Kind(lambda text: _digits(text, 1), "a number of Kbps, more than 0")
+_UDP = _words(allow="allow", deny="deny", require="require")
+_OWN = {"in": "fetches", "out": "sends"}
 _CIPHER = _words(**{name.replace("-", "_"): name for name in (ANY_CIPHER, *CIPHERS)})
 _AUTHORIZATION = _words(**{str(word): word for word in Authorization})
 _DOCROOT = Kind(_docroot, "an absolute path, with $(name) for the user", lambda value: value or "-")
@@ -133,6 +141,25 @@ def _both_ways() -> Iterator[Element]:
         yield Element(f"{flow}/policy/lock", f"{way}.policy.lock", _FLAG, "false", "No changes under way.")
 
 
+def _shared() -> Iterator[Element]:
+    for way, what in (("in", "sent to this server"), ("out", "fetched from it")):
+        shared = f"transfer/{way}/bandwidth/aggregate"
+        yield Element(
+            f"{shared}/cap",
+            f"{way}.aggregate",
+            _SHARED_CAP,
+            UNLIMITED,
+            f"For all sessions together whose files are {what}, or that this machine itself {_OWN[way]}.",
+        )
+        yield Element(
+            f"{shared}/trunk_id",
+            f"{way}.trunk",
+            _TRUNK,
+            "0",
+            "The virtual link of <trunks> that these sessions share; 0 = none.",
+        )
+
+
 _PATH = "file_system/access/paths/path"
 ELEMENTS: tuple[Element, ...] = (
     Element(
@@ -142,6 +169,14 @@ ELEMENTS: tuple[Element, ...] = (
     Element(f"{_PATH}/write_allowed", "write", _FLAG, "true", "Whether anything may be changed."),
     Element(f"{_PATH}/dir_allowed", "list", _FLAG, "true", "Whether folders may be listed."),
     *_both_ways(),
+    *_shared(),
+    Element(
+        "transfer/protocol_options/udp",
+        "udp",
+        _UDP,
+        "allow",
+        "allow: UDP where it gets through; deny: never; require: nothing else moves files.",
+    ),
     Element(
         "transfer/encryption/allowed_cipher",
         "cipher",
@@ -181,6 +216,30 @@ class ServerPolicy:
     groups: Mapping[str, tuple[int, Section]]
     users: Mapping[str, Section]
     warnings: tuple[str, ...] = ()
+    links: Mapping[int, Pool | None] = field(default_factory=dict)
+    """Virtual links by number; None where one is turned off."""
+
+    def pools(self, name: str, groups: Collection[str] = (), *, incoming: bool) -> tuple[Pool, ...]:
+        """The caps that a session of this user shares with others; `incoming` means that files come here."""
+        way = "in" if incoming else "out"
+        given = self.given_for(name, groups)
+        found = []
+        if f"{way}.aggregate" in given and given[f"{way}.aggregate"].value is not None:
+            cap = given[f"{way}.aggregate"]
+            # Who has the element of his own, or of a group, shares with those who have the same one.
+            place = (
+                ""
+                if cap is self.default.get(f"{way}.aggregate")
+                else f"-{zlib.crc32(cap.source.encode()):08x}"
+            )
+            found.append(Pool(f"{way}{place}", cap.value))
+        link = self.links.get(given[f"{way}.trunk"].value) if f"{way}.trunk" in given else None
+        return (*found, link) if link is not None else tuple(found)
+
+    def udp(self, name: str, groups: Collection[str] = ()) -> str:
+        """Whether sessions of this user may, or must, use UDP: allow, deny or require."""
+        given = self.given_for(name, groups)
+        return str(given["udp"].value) if "udp" in given else "allow"
 
     def given_for(self, name: str, groups: Collection[str] = ()) -> Section:
         """What the file gives for a user who is in these groups of the machine, the strongest of each."""
@@ -234,7 +293,10 @@ def from_tree(file: Path, root: etree._Element) -> ServerPolicy:
         name: (reading.precedence(element), reading.section(element, f"group {name}"))
         for name, element in reading.named(root, "group")
     }
-    return ServerPolicy(default, groups, users, tuple(reading.warnings))
+    links = reading.links(root)
+    for given in (default, *users.values(), *(group for _, group in groups.values())):
+        reading.check_links(given, links)
+    return ServerPolicy(default, groups, users, tuple(reading.warnings), links)
 
 
 class _Reading:
@@ -253,6 +315,42 @@ class _Reading:
                 raise self._error(element, f"<{tag}>", f"there is another {tag} {name}")
             seen.add(name)
             yield name, element
+
+    def links(self, root: etree._Element) -> dict[int, Pool | None]:
+        """The virtual links: `<trunk>` with `<id>`, `<capacity>` in Kbps, and `<on>`."""
+        found: dict[int, Pool | None] = {}
+        for trunk in root.iterfind("trunks/trunk"):
+            number = self._of(trunk, "id", _LINK, None)
+            if number in found:
+                raise self._error(trunk, "<trunk>", f"there is another virtual link {number}")
+            capacity = self._of(trunk, "capacity", _CAPACITY, None)
+            on = self._of(trunk, "on", _FLAG, "true")
+            found[number] = Pool(f"link-{number}", capacity, number) if on else None
+            for child in trunk:
+                if child.tag not in ("id", "name", "capacity", "on"):
+                    self._warn(child, f"virtual link {number}: <{child.tag}> has no effect; passed over")
+        return found
+
+    def check_links(self, section: Section, links: Mapping[int, Pool | None]) -> None:
+        for way in ("in", "out"):
+            given = section.get(f"{way}.trunk")
+            if given is not None and given.value and given.value not in links:
+                raise ConfigError(
+                    self._file, None, "<trunk_id>", f"{given.source}: there is no virtual link {given.value}"
+                )
+
+    def _of(self, trunk: etree._Element, name: str, kind: Kind, default: str | None) -> Any:
+        element = trunk.find(name)
+        inner = None if element is None else element.find("schedule")
+        text = default if element is None else ((element if inner is None else inner).text or "").strip()
+        try:
+            return kind.read(text or "")
+        except ValueError:
+            raise self._error(
+                trunk if element is None else element,
+                f"<trunk><{name}>",
+                f'"{" ".join((text or "").split())[:100]}" is not allowed; allowed: {kind.allowed}',
+            ) from None
 
     def precedence(self, group: etree._Element) -> int:
         element = group.find("precedence")

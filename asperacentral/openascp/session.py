@@ -16,17 +16,17 @@ from dataclasses import replace
 
 import asyncssh
 
-from asperacentral import __version__
 from asperacentral.fasp import messages
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.fasp.management import Message, MessageType
-from asperacentral.openascp import bargain, farside, network, sftp_plane, states
+from asperacentral.openascp import bargain, farside, hostrules, measuring, network, sftp_plane, states
+from asperacentral.openascp.capping import Capping, Use
 from asperacentral.openascp.connection import connect
 from asperacentral.openascp.console import Console
 from asperacentral.openascp.exchange.arguments import ArgumentCounts
 from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.half import Half
-from asperacentral.openascp.exchange.messages import VERSION, Argument, Broken, Hello, Rates, Welcome
+from asperacentral.openascp.exchange.messages import Argument, Broken, Rates, Welcome, Wire
 from asperacentral.openascp.exchange.planes import Planes
 from asperacentral.openascp.exchange.receiving import ReceivingHalf
 from asperacentral.openascp.exchange.sending import SendingHalf
@@ -43,7 +43,8 @@ from asperacentral.openascp.plan import Plan, PlannedFile, PlannedFolder
 from asperacentral.openascp.scancounts import ScanCounts
 from asperacentral.openascp.session_log import SessionLog
 from asperacentral.openascp.states import State, Step
-from asperacentral.openascp.stats import Counters
+from asperacentral.openascp.stats import Counters, with_facts
+from asperacentral.openascp.transport import Transport
 
 STATS_SECONDS = 1.0
 HERE_TICKS = 5
@@ -71,6 +72,8 @@ class Session:
         target_rate = options.largest_rate if measured else options.target_rate
         self._rates = messages.Rates(target_rate, options.minimum_rate, options.policy)
         self._pacer = Pacer(options.largest_rate if options.measure else options.target_rate)
+        self._transport = Transport("any", "allow")
+        self._caps = Capping(hostrules.HostRules(), self._use, self._pacer)
         self._log = SessionLog(options, secrets.cookie)
         self._measurement = Measurement(time.monotonic) if options.measure else None
         self._planes: Planes | None = None
@@ -171,9 +174,13 @@ class Session:
             file=options.known_hosts,
             policy=options.host_key_policy,
         )
+        rules = hostrules.of_session(os.environ, incoming=not options.sending)
+        self._transport = Transport(options.transport, rules.udp)
+        self._caps = Capping(rules, self._use, self._pacer)
         connection = await connect(bargain.login(options, self._secrets), check)
         try:
-            await while_connected(connection, self._move(connection))
+            async with self._caps:
+                await while_connected(connection, self._move(connection))
         finally:
             connection.close()
             await asyncio.wait({asyncio.ensure_future(connection.wait_closed())}, timeout=_CLOSE_SECONDS)
@@ -208,19 +215,8 @@ class Session:
         options, secrets = self._options, self._secrets
         if not options.sources and not options.keepalive:
             raise SessionFailure(FaspCode.NOTHING)
-        terms = bargain.terms(options)
-        hello = Hello(
-            VERSION,
-            __version__,
-            options.session_id,
-            options.sending,
-            terms.written(),
-            bargain.cipher(options),
-            secrets.token,
-            secrets.cookie,
-            options.sources[0] if options.sources else b"",
-        )
-        welcome = await farside.introduce(conversation, hello)
+        terms = replace(bargain.terms(options), udp_port=self._transport.port(options.udp_port))
+        welcome = await farside.introduce(conversation, bargain.hello(options, secrets, terms))
         if self._rates == messages.Rates(terms.target_rate, terms.minimum_rate, terms.policy):
             self._granted(welcome)
         else:  # the manager has changed them meanwhile: the far side grants what it can of that
@@ -229,9 +225,11 @@ class Session:
         rates = self._rates
         planes = Planes(rates.target_rate, rates.minimum_rate, rates.policy, bargain.cipher(options))
         self._planes = planes
+        self._caps.attach(planes, None if options.sending else conversation)
         try:
             host = str(connection.get_extra_info("peername")[0])
             plane = await planes.meet(welcome.facts, host, options.datagram_size, conversation)
+            self._transport.chosen(plane)
             self._connected(connection, **plane)
             with bargain.files(options) as files:
                 half: Half
@@ -260,6 +258,7 @@ class Session:
     async def _copy(self, connection: asyncssh.SSHClientConnection, reason: str) -> None:
         """Move all files by SFTP."""
         log.info("session %s: by SFTP, since %s", self._identity.session_id, reason)
+        self._transport.without_udp("SFTP would move the files")
         client = await sftp_plane.start(connection, self._options, reason)
         self._connected(connection, Transport="sftp", FallbackProtocol="sftp")
         await sftp_plane.move(client, self._options, self._secrets, self._pacer, self, self._planned)
@@ -278,7 +277,7 @@ class Session:
         self._pacer.set_rate(rates.target_rate)
 
     def _connected(self, connection: asyncssh.SSHClientConnection, **transport: messages.Value) -> None:
-        self._negotiated = negotiated(connection, self._options, **transport)
+        self._negotiated = {**negotiated(connection, self._options, **transport), **self._caps.facts}
         self._connection = connection
         self._advance(Step.CONNECTED)
         local, peer = (str(self._negotiated[name]) for name in ("LocalIP", "RemoteAddress"))
@@ -329,6 +328,16 @@ class Session:
             and min(rates.target, rates.minimum) >= 0
         ):
             self._take_rates(told)
+
+    def capped(self, rate: int) -> None:
+        """See HalfObserver."""
+        if self._planes is not None:
+            self._planes.cap(rate, far=True)
+
+    def wire_told(self, wire: Wire) -> None:
+        """See HalfObserver."""
+        if self._planes is not None:
+            self._planes.told(wire)
 
     def plane_chosen(self, name: str) -> None:
         """See HalfObserver: a server's matter."""
@@ -470,24 +479,18 @@ class Session:
         if capacity is None:
             return
         self._measurement = None
-        options = self._options
-        capacity = min(capacity, options.largest_rate)
-        target, minimum = options.target_share, options.minimum_share
-        rates = messages.Rates(
-            target.of(capacity) if target else options.target_rate,
-            minimum.of(capacity) if minimum else options.minimum_rate,
-            self._rates.policy,
-        )
+        rates = measuring.rates(self._options, capacity, self._rates.policy)
+        capacity = min(capacity, self._options.largest_rate)
         log.info("the link carries %d Kbps", capacity)
         self._link.tell(messages.notification(self._identity, found={"BWMeasurement": capacity}))
         self._ask_rates(rates)
+
+    def _use(self) -> Use:
+        return Use(self._rates.target_rate, self._rates.policy, self._counters.transfer_bytes)
 
     def _progress(self) -> messages.Progress:
         elapsed = round((time.monotonic() - self._began) * 1_000_000)
         if self._connection is not None:
             self._delay = network.round_trip(self._connection) or self._delay
-        progress = self._counters.progress(elapsed, self._delay)
         facts = self._planes.facts() if self._planes is not None else None
-        if facts is None:
-            return progress
-        return replace(progress, loss=facts.lost, delay=facts.rtt or progress.delay)
+        return with_facts(self._counters.progress(elapsed, self._delay), facts)

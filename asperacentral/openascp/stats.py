@@ -7,9 +7,10 @@ those that are in files at the destination: bytes of a file that failed count in
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from asperacentral.fasp.messages import FileState, Progress, Tally
+from asperacentral.openascp.exchange.plane import PlaneFacts
 from asperacentral.openascp.failures import shown
 from asperacentral.openascp.plan import PlannedFile
 from asperacentral.openascp.scancounts import ScanCounts
@@ -142,3 +143,10 @@ class Counters:
 def _first(file: PlannedFile) -> int:
     """The first byte of a file that is this session's."""
     return 0 if file.part is None else file.part[0]
+
+
+def with_facts(progress: Progress, facts: PlaneFacts | None) -> Progress:
+    """Progress with what the plane tells of the wire, if it tells anything."""
+    if facts is None:
+        return progress
+    return replace(progress, loss=facts.lost, delay=facts.rtt or progress.delay)

@@ -105,6 +105,7 @@ OURS = {
     "--known-hosts",
     "--host-key-policy",
     "--partial-tag",
+    "--transport",
     "--save-suffix",
     "--rate-cap",
 }

@@ -7,6 +7,7 @@ import pytest
 from asperacentral.config import ConfigError
 from asperacentral.openascp.policy import Authorization, UserPolicy
 from asperacentral.openascp.policy_conf import ELEMENTS, ServerPolicy, load
+from asperacentral.openascp.sharing import Pool
 
 SITE = """
 <CONF version="2">
@@ -59,7 +60,14 @@ def conf(tmp_path: Path, text: str) -> ServerPolicy:
 
 
 def section(tmp_path: Path, body: str) -> ServerPolicy:
-    return conf(tmp_path, f'<CONF version="2"><default>{body}</default></CONF>')
+    trunks = "<trunks><trunk><id>77</id><capacity>5000</capacity></trunk></trunks>"
+    return conf(tmp_path, f'<CONF version="2"><default>{body}</default>{trunks}</CONF>')
+
+
+def effect(policy: ServerPolicy) -> tuple[object, ...]:
+    """All that a policy says of one user."""
+    pools = [policy.pools("alice", incoming=incoming) for incoming in (True, False)]
+    return policy.for_user("alice"), pools, policy.udp("alice")
 
 
 def test_without_a_file_everybody_may_do_what_the_account_may(tmp_path: Path) -> None:
@@ -164,9 +172,9 @@ def test_what_has_no_effect_is_named_with_its_place(tmp_path: Path) -> None:
 
 
 def test_every_element_can_be_given_and_has_an_effect(tmp_path: Path) -> None:
-    plain = section(tmp_path, "").for_user("alice")
+    plain = effect(section(tmp_path, ""))
     values = {
-        "docroot": "/x", "cipher": "none", "token_key": "k" * 16,
+        "docroot": "/x", "cipher": "none", "udp": "deny", "token_key": "k" * 16,
         **dict.fromkeys(["read", "write", "list"], "false"),
         **{f"{way}.authorization": "deny" for way in ("in", "out")},
         **{f"{way}.policy.allowed": "low" for way in ("in", "out")},
@@ -180,4 +188,46 @@ def test_every_element_can_be_given_and_has_an_effect(tmp_path: Path) -> None:
             body = f"<{branch}>{body}</{branch}>"
         policy = section(tmp_path, body)
         assert not policy.warnings
-        assert policy.for_user("alice") != plain, element.path
+        assert effect(policy) != plain, element.path
+
+
+SHARED = """<CONF version="2">
+  <trunks>
+    <trunk><id>5</id><name>night</name><on>true</on><capacity><schedule>40000</schedule></capacity></trunk>
+    <trunk><id>6</id><on>false</on><capacity>10</capacity></trunk>
+  </trunks>
+  <default><transfer>
+    <in><bandwidth><aggregate><cap>90000</cap><trunk_id>5</trunk_id></aggregate></bandwidth></in>
+    <out><bandwidth><aggregate><trunk_id>6</trunk_id></aggregate></bandwidth></out>
+  </transfer></default>
+  <aaa><realms><realm><users><user><name>bob</name><transfer>
+    <in><bandwidth><aggregate><cap>700</cap><trunk_id>0</trunk_id></aggregate></bandwidth></in>
+  </transfer></user></users></realm></realms></aaa>
+</CONF>"""
+
+
+def test_caps_that_sessions_share_are_those_of_the_direction_and_of_its_virtual_link(tmp_path: Path) -> None:
+    policy = conf(tmp_path, SHARED)
+    assert policy.pools("alice", incoming=True) == (Pool("in", 90_000), Pool("link-5", 40_000, 5))
+    assert policy.pools("alice", incoming=False) == ()
+
+
+def test_a_cap_of_a_users_own_is_shared_by_his_sessions_alone(tmp_path: Path) -> None:
+    [own] = conf(tmp_path, SHARED).pools("bob", incoming=True)
+    assert (own.capacity, own.link) == (700, 0)
+    assert own.name.startswith("in-")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("<id>6</id>", "<id>5</id>", "another virtual link 5"),
+        ("<id>6</id>", "<id>256</id>", "1 to 255"),
+        ("<schedule>40000</schedule>", "0", "more than 0"),
+        ("<trunk_id>6</trunk_id>", "<trunk_id>7</trunk_id>", "no virtual link 7"),
+        ("<cap>90000</cap>", "<cap>0</cap>", "more than 0"),
+    ],
+)
+def test_what_cannot_be_a_shared_cap_is_an_error(tmp_path: Path, old: str, new: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        conf(tmp_path, SHARED.replace(old, new))

@@ -12,11 +12,13 @@ from asperacentral.openascp.exchange.arguments import ArgumentCounts, ArgumentTa
 from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.messages import (
     Argument,
+    Cap,
     Finished,
     Message,
     NoMoreArguments,
     Plane,
     Rates,
+    Wire,
 )
 from asperacentral.openascp.failures import Failure, SessionFailure
 from asperacentral.openascp.plan import PlannedFile
@@ -47,6 +49,14 @@ class HalfObserver(Observer, Protocol):
 
     def rates_asked(self, rates: Rates) -> None:
         """The other half wants, or has, these rates."""
+        ...
+
+    def capped(self, rate: int) -> None:
+        """The other half takes no more than this, Kbps; only the sending half hears it."""
+        ...
+
+    def wire_told(self, wire: Wire) -> None:
+        """What the other half knows of the wire; only the receiving half hears it."""
         ...
 
     def plane_chosen(self, name: str) -> None:
@@ -107,6 +117,10 @@ class Half:
                 self.no_more(count)
             case Rates():
                 self.observer.rates_asked(message)
+            case Cap(rate) if rate >= 0:
+                self.observer.capped(rate)
+            case Wire():
+                self.observer.wire_told(message)
             case Plane(name) if not self.leads:
                 self.observer.plane_chosen(name)
             case Finished():

@@ -290,6 +290,24 @@ class Rates:
 
 
 @dataclass(frozen=True, slots=True)
+class Cap:
+    """R to S: the receiving host has no room for more than this rate, Kbps, whatever rates are in force."""
+
+    rate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """S to R, each second: what only the sending end of UDP knows; see PlaneFacts."""
+
+    sent: int
+    lost: int
+    rtt: int
+    rate: int
+    queue_delay: int
+
+
+@dataclass(frozen=True, slots=True)
 class Keepalive:
     """Either way, when nothing else was said for a while."""
 
@@ -326,6 +344,8 @@ Message = (
     | Settlements
     | Written
     | Rates
+    | Cap
+    | Wire
     | Keepalive
     | Finished
     | Broken
@@ -350,6 +370,8 @@ NAMES: Mapping[str, type[Message]] = {
     "settlements": Settlements,
     "written": Written,
     "rates": Rates,
+    "cap": Cap,
+    "wire": Wire,
     "keepalive": Keepalive,
     "finished": Finished,
     "broken": Broken,

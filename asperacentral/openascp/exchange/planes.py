@@ -12,12 +12,13 @@ import logging
 import socket
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.exchange.channel import send_stream
 from asperacentral.openascp.exchange.conversation import Conversation
-from asperacentral.openascp.exchange.messages import SSH, UDP, Plane
+from asperacentral.openascp.exchange.messages import SSH, UDP, Plane, Wire
 from asperacentral.openascp.exchange.plane import PlaneFacts, StreamSink, StreamSource
 from asperacentral.openascp.failures import SessionFailure
 from asperacentral.openascp.pacing import Pacer
@@ -29,6 +30,8 @@ from asperacentral.openascp.udp.sockets import PORTS, UdpSocket
 
 ANSWER_SECONDS = 30.0
 """How long the server waits for a client that says it has met it: it has, so the datagrams are on their way."""
+
+TELL_SECONDS = 1.0
 
 _CIPHERS = {
     "none": Cipher.NONE,
@@ -48,6 +51,8 @@ class Planes:
     def __init__(self, target: int, minimum: int, policy: str, cipher: str) -> None:
         self._pacer = Pacer(target)
         self._setting = Setting(target, minimum, Policy(policy))
+        self._caps: dict[bool, int] = {}
+        self._told: Wire | None = None
         self._cipher = _CIPHERS[cipher]
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="udp")
         self._socket: UdpSocket | None = None
@@ -65,12 +70,32 @@ class Planes:
         """Change what is in force."""
         self._pacer.set_rate(target)
         self._setting = Setting(target, minimum, Policy(policy))
+        self._apply()
+
+    def cap(self, rate: int, *, far: bool = False) -> None:
+        """Move no more than this, Kbps, whatever rates are in force: what this host has room for, or the `far` one."""
+        self._caps[far] = rate
+        self._pacer.set_cap(min(self._caps.values()))
+        self._apply()
+
+    def _apply(self) -> None:
         if isinstance(self._engine, Sending):
-            self._engine.set(self._setting)
+            self._engine.set(self._within())
+
+    def _within(self) -> Setting:
+        return replace(self._setting, target=min([self._setting.target, *self._caps.values()]))
 
     def facts(self) -> PlaneFacts | None:
         """What the plane tells for the statistics; None while there is nothing to tell."""
-        return self._engine.facts() if self._engine is not None else None
+        facts = self._engine.facts() if self._engine is not None else None
+        if facts is None or self._told is None or isinstance(self._engine, Sending):
+            return facts
+        told = self._told
+        return PlaneFacts(0, told.lost, told.rtt, told.rate, told.queue_delay)
+
+    def told(self, wire: Wire) -> None:
+        """The far side, which sends, has said what it knows."""
+        self._told = wire
 
     # The server's side.
 
@@ -138,8 +163,12 @@ class Planes:
         if await self._chosen == SSH:
             await send_stream(source, conversation, self._pacer)
             return
-        engine = self._engine = Sending(await self._met(), source, self._setting)
-        await self._move(engine.run)
+        engine = self._engine = Sending(await self._met(), source, self._within())
+        telling = asyncio.create_task(_tell(engine, conversation))
+        try:
+            await self._move(engine.run)
+        finally:
+            telling.cancel()
 
     async def receive(self, sink: StreamSink) -> bool:
         """Receive the stream, unless it comes with the conversation; whether it did come here, and has ended.
@@ -185,6 +214,16 @@ class Planes:
 
     def _run(self, work: Callable[[], _T]) -> asyncio.Future[_T]:
         return asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+async def _tell(engine: Sending, conversation: Conversation) -> None:
+    """Tell the receiving half each second what its statistics need."""
+    while True:
+        await asyncio.sleep(TELL_SECONDS)
+        facts = engine.facts()
+        conversation.send(
+            Wire(facts.sent, facts.lost, facts.rtt or 0, facts.rate or 0, facts.queue_delay or 0)
+        )
 
 
 def _offered(offered: Any) -> tuple[int, bytes]:

@@ -7,11 +7,8 @@ server that started it, else the one aspera.conf has for the account it runs as.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import grp
 import logging
 import os
-import pwd
 import time
 from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
@@ -21,14 +18,16 @@ from asperacentral.config import ConfigError
 from asperacentral.fasp import messages
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.fasp.management import Message, MessageType
-from asperacentral.openascp import policy_handover
+from asperacentral.openascp import hostrules, policy_handover
 from asperacentral.openascp.admission import admit
+from asperacentral.openascp.capping import Capping, Use
 from asperacentral.openascp.exchange.arguments import ArgumentCounts
 from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.half import Half
 from asperacentral.openascp.exchange.manifest import DestinationManifest
 from asperacentral.openascp.exchange.messages import (
     SSH,
+    UDP,
     VERSION,
     Argument,
     Broken,
@@ -36,6 +35,7 @@ from asperacentral.openascp.exchange.messages import (
     Rates,
     Refused,
     Welcome,
+    Wire,
 )
 from asperacentral.openascp.exchange.planes import Planes
 from asperacentral.openascp.exchange.receiving import ReceivingHalf
@@ -48,6 +48,7 @@ from asperacentral.openascp.plan import PlannedFile, PlannedFolder
 from asperacentral.openascp.policy import CIPHERS, Granted, UserPolicy
 from asperacentral.openascp.policy import Rates as WantedRates
 from asperacentral.openascp.scancounts import ScanCounts
+from asperacentral.openascp.transport import on_server
 
 HELLO_SECONDS = 30.0
 _CLOSE_SECONDS = 10.0
@@ -90,11 +91,7 @@ def own_policy(environ: Mapping[str, str]) -> UserPolicy:
     """What aspera.conf lets the account do that this process runs as. ConfigError, ValueError."""
     from asperacentral.openascp import policy_conf  # its parser is not needed when a policy is handed over
 
-    account = pwd.getpwuid(os.getuid())
-    groups = []
-    for number in os.getgroups():
-        with contextlib.suppress(KeyError):
-            groups.append(grp.getgrgid(number).gr_name)
+    account, groups = hostrules.account_and_groups()
     return policy_conf.load(None, environ).for_user(account.pw_name, groups, account.pw_dir)
 
 
@@ -120,11 +117,17 @@ class ServerSession:
         wanted = WantedRates(terms.target_rate, terms.minimum_rate, terms.policy)
         self._granted = self._rules.grant(wanted)
         granted = self._granted
+        host = hostrules.of_session(os.environ, incoming=hello.sending, name=policy.name)
         self._planes = Planes(granted.target, granted.minimum, granted.policy, hello.cipher)
+        self._caps = Capping(host, self._use, self._planes.pacer)
+        self._caps.attach(self._planes, conversation if hello.sending else None)
         self._half = self._make_half(hello, terms)
         self._manifest = DestinationManifest(self._files, terms, hello.session) if hello.sending else None
+        asked = terms.udp_port and host.udp != "deny"
         sessions = terms.deal().sessions
-        udp = self._planes.offer(_own_address(), terms.udp_port, sessions) if terms.udp_port else {}
+        udp = self._planes.offer(_own_address(), terms.udp_port, sessions) if asked else {}
+        self._udp_only = host.udp == "require"
+        on_server(host.udp, wanted=bool(terms.udp_port), offered=bool(udp))
         if not udp:
             self._planes.choose(SSH)
         self._welcome = self._welcome_to(wanted, udp)
@@ -133,8 +136,9 @@ class ServerSession:
             direction=messages.RECEIVING if hello.sending else messages.SENDING,
             cookie=hello.cookie,
             rates=self._rates_told(),
-            facts=_facts(policy, hello, terms, os.environ),
+            facts=_facts(policy, hello, terms, os.environ) | self._caps.facts,
             command=self._obey,
+            plane=self._planes.facts,
         )
 
     async def run(self, managers: Sequence[Path]) -> None:
@@ -143,7 +147,8 @@ class ServerSession:
         await self._reports.start(managers)
         self._conversation.send(self._welcome)
         try:
-            await self._half.run()
+            async with self._caps:
+                await self._half.run()
             failure = None
         except Failure as ended:
             failure = ended
@@ -206,8 +211,24 @@ class ServerSession:
                 granted = self._granted
                 self._conversation.send(Rates(granted.target, granted.minimum, granted.policy))
 
+    def _use(self) -> Use:
+        return Use(self._granted.target, self._granted.policy, self._reports.transfer_bytes)
+
+    def capped(self, rate: int) -> None:
+        """See HalfObserver."""
+        self._planes.cap(rate, far=True)
+
+    def wire_told(self, wire: Wire) -> None:
+        """See HalfObserver."""
+        self._planes.told(wire)
+
     def plane_chosen(self, name: str) -> None:
         """See HalfObserver."""
+        if self._udp_only and name != UDP:
+            raise SessionFailure(
+                FaspCode.CONNECTION_ERROR,
+                "UDP does not get through, and this server moves files no other way",
+            )
         self._planes.choose(name)
         self._reports.learned(Transport=name)
 

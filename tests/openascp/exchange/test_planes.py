@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from asperacentral.openascp.exchange.messages import SSH, UDP, Message, Plane, Welcome
+from asperacentral.openascp.exchange.messages import SSH, UDP, Message, Plane, Welcome, Wire
+from asperacentral.openascp.exchange.plane import PlaneFacts
 from asperacentral.openascp.exchange.planes import Planes
 from asperacentral.openascp.failures import SessionFailure
 from tests.openascp.conftest import PLANES, Run
@@ -79,6 +80,46 @@ def test_udp_is_offered_met_and_moves_the_stream_either_way(client_sends: bool, 
         assert facts.sent > len(DATA)
         await client.close()
         await server.close()
+
+    in_loop(test)
+
+
+def test_the_receiving_end_knows_from_the_sender_what_only_that_one_sees(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("asperacentral.openascp.exchange.planes.TELL_SECONDS", 0.02)
+
+    async def test() -> None:
+        client, server, conversation = planes(), planes(), Conversation()
+        server.set_rates(20_000, 0, "fixed")
+        await client.meet(server.offer("127.0.0.1", 0), "127.0.0.1", 0, conversation)  # type: ignore[arg-type]
+        server.choose(UDP)
+        await asyncio.gather(server.send(Source(), conversation), client.receive(Sink()))  # type: ignore[arg-type]
+        told = [message for message in conversation.said if isinstance(message, Wire)]
+        assert told[-1].sent > told[0].sent > 0
+        assert told[-1].rate == 20_000
+        client.told(Wire(sent=900, lost=70, rtt=31, rate=20_000, queue_delay=4))
+        assert client.facts() == PlaneFacts(0, 70, 31, 20_000, 4)
+        assert server.facts() != client.facts()
+        await client.close()
+        await server.close()
+
+    in_loop(test)
+
+
+def test_a_cap_holds_whatever_rates_are_in_force() -> None:
+    async def test() -> None:
+        capped = planes()
+        capped.cap(3_000)
+        capped.cap(2_000, far=True)
+        assert capped.pacer.rate == 2_000
+        capped.set_rates(50_000, 0, "fixed")
+        assert capped.pacer.rate == 2_000
+        capped.cap(9_000, far=True)
+        assert capped.pacer.rate == 3_000
+        capped.set_rates(1_000, 0, "fixed")
+        assert capped.pacer.rate == 1_000
+        await capped.close()
 
     in_loop(test)
 
