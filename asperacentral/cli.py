@@ -128,8 +128,6 @@ def _daemon(arguments: Sequence[str]) -> int:
     except config.ConfigError as error:
         sys.stderr.write(f"asperacentral: {error}\n")
         return 1
-    if settings.file is not None:  # what the daemon starts reads the same file
-        os.environ["ASPERA_CONF"] = str(settings.file)
     pid_file = (args.pid_file or settings.pid_file).absolute()
     to_stderr = args.log == "-"
 
@@ -168,6 +166,8 @@ def _serve(settings: Settings, pid_file: Path, log_directory: Path | None, ready
     for warning in settings.warnings:
         log.warning("%s", warning)
     logs.capture_twisted()
+    if settings.file is not None:  # what the daemon starts reads the same file
+        os.environ["ASPERA_CONF"] = str(settings.file)
     try:
         with PidFile(pid_file):
             gc.disable()  # What is imported stays: looking for garbage in it takes a fifth of the start.
