@@ -140,7 +140,7 @@ def test_another_target_is_on_the_wire_within_two_round_trips(
 def test_where_the_target_was_the_limit_a_higher_one_is_reached_in_few_round_trips() -> None:
     simulation = link(rate=200, delay=0.05)
     flow = simulation.add(target=20 * KBPS, policy=Policy.FAIR)
-    simulation.run(2.0)
+    simulation.run(3.0)
     flow.sender.control.set_rates(100 * KBPS, 0)
     simulation.run(0.2)
     assert throughput(simulation, 0.1) > 25
