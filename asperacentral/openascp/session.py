@@ -12,7 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import asyncssh
 
@@ -192,10 +192,8 @@ class Session:
         try:
             conversation = await farside.reach(connection, self._options.remote_program)
         except farside.NoFarSideError as reason:
-            text = (
-                f"the far side has no openascp ({reason}); have it installed there, or leave the option out"
-            )
-            await self._copy(connection, text)
+            advice = "have it installed there, or leave the option out"
+            await self._copy(connection, f"the far side has no openascp ({reason}); {advice}")
             return
         farewell: Broken | None = Broken(int(FaspCode.USER_CANCEL), FaspCode.USER_CANCEL.meaning)
         try:
@@ -267,12 +265,7 @@ class Session:
         """The far side lets the session in, perhaps at lower rates."""
         rates = messages.Rates(welcome.target_rate, welcome.minimum_rate, welcome.policy)
         if rates != self._rates:
-            log.info(
-                "the far side grants %d Kbps, minimum %d, %s",
-                rates.target_rate,
-                rates.minimum_rate,
-                rates.policy,
-            )
+            log.info("the far side grants %d Kbps, minimum %d, %s", *astuple(rates))
         self._rates = rates
         self._pacer.set_rate(rates.target_rate)
 
