@@ -29,7 +29,6 @@ def conf(folder: Path, options: str) -> Path:
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ("<certificate>missing.pem</certificate>", "missing.pem cannot be read"),
         ("<certificate>aspera.conf</certificate>", "no certificate and its key"),
         ("<users>missing.toml</users>", "missing.toml"),
         ("<version>three</version>", '"three" is not allowed'),

@@ -24,7 +24,7 @@ webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not in
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and its driver are not installed")
 
-PAGE = "<!doctype html><meta charset=utf-8><title>page</title><body></body>"
+PAGE = "<!doctype html><meta charset=utf-8><title>page</title><body><script src=script.js></script></body>"
 HELPERS = """
 const done = arguments[arguments.length - 1];
 const [base, spec] = arguments;
@@ -48,13 +48,14 @@ run().then(done, error => done({error: String(error)}));
 
 
 class Browser:
-    """Chromium on a page that the gateway did not serve; downloads go to `downloads`."""
+    """Chromium on a page that the gateway did not serve, with a script perhaps; downloads go to `downloads`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, script: str = "") -> None:
         self.downloads = folder / "downloads"
         self.downloads.mkdir()
         (folder / "page").mkdir()
         (folder / "page/index.html").write_text(PAGE)
+        (folder / "page/script.js").write_text(script)
         handler = partial(_Quiet, directory=str(folder / "page"))
         self._pages = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=self._pages.serve_forever, daemon=True).start()
