@@ -1,6 +1,7 @@
 """Whole programs that copy files to an sshd on the other side: what they took, and whether the copy is the same.
 
-openascp writes its log; the times of its lines tell setting up from moving.
+openascp writes its log, whose times tell setting up from moving. A file is there when it has its name on the far side:
+the receiving end gives it when every byte is verified.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _LINE = re.compile(r"^(\S+ \S+)\.(\d{3}) .* FASP (Transfer Start|Session Stop)")
 _QUIET = ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR")
 _KILL_SECONDS = 10
+_LOOK_SECONDS = 0.005
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,8 @@ class Server:
         process = self._path.start(
             "a", self._command(program, source, received, rate), stderr=subprocess.DEVNULL
         )
-        near = _ended(process, limit)
+        with _Named(received / source.name) as named:
+            near = _ended(process, limit)
         seconds = time.monotonic() - clock
         self._settle()
         lines = _moments(log) if log.exists() else []
@@ -95,7 +99,7 @@ class Server:
                 self._far_cpu() - far,
                 _digest(source) == _digest(received / source.name),
                 lines[0] - began if lines else 0.0,
-                lines[-1] - lines[0] if len(lines) > 1 else 0.0,
+                (named.at if source.is_file() else lines[1]) - lines[0] if lines else 0.0,
             )
         finally:
             shutil.rmtree(received)
@@ -129,6 +133,30 @@ class Server:
     def folder(self) -> Path:
         """Where logs and keys are."""
         return self._folder
+
+
+class _Named:
+    """Looks for a name to appear; `at` is when it was seen, seconds since 1970."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self.at = 0.0
+
+    def __enter__(self) -> _Named:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._place.exists():
+            if self._over.wait(_LOOK_SECONDS):
+                break
+        self.at = time.time()
 
 
 def _openascp(server: Server, source: str, received: str, rate: int) -> list[str]:

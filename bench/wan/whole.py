@@ -40,7 +40,7 @@ def files(options: argparse.Namespace) -> list[Table]:
             "of that above 8 round trips, s",
             "CPU s/GB",
         ],
-        note="Mbit/s from the first byte to the end of the session, when the receiving end has named the whole file; "
+        note="Mbit/s from the first byte until the receiving end has verified the whole file and given it its name; "
         "its hash was compared afterwards. Setting up is from the start of the program to the first byte. "
         "CPU of all processes of both ends, start included.",
     )
