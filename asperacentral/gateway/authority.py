@@ -102,6 +102,8 @@ class Authority:
             if user.password is not None
         }
         self._passwords = PasswordLogin(passwords, call_from_thread)
+        # A page may send several files at once: what is the same is looked at once, and is one guess.
+        self._checking: dict[str, list[Deferred[Login]]] = {}
 
     def close(self) -> None:
         """Decide nothing more."""
@@ -144,6 +146,13 @@ class Authority:
         if not colon:
             raise NotAuthorizedError("the Authorization header cannot be read")
 
+        others = self._checking.get(encoded)
+        if others is not None:
+            same: Deferred[Login] = Deferred()
+            others.append(same)
+            return same
+        self._checking[encoded] = []
+
         def proved(found: WebUser | None) -> Login:
             if found is None:
                 raise NotAuthorizedError("the user or the password is wrong")
@@ -153,7 +162,13 @@ class Authority:
             failure.trap(TooMany)
             raise NotAuthorizedError("too many wrong passwords; wait a minute", 429)
 
-        return deferred(self._passwords.check(name, password, address)).addCallbacks(proved, not_looked_at)
+        def settle(outcome: Login | TwistedFailure) -> Login | TwistedFailure:
+            for other in self._checking.pop(encoded):
+                other.callback(outcome)
+            return outcome
+
+        checked = deferred(self._passwords.check(name, password, address))
+        return checked.addCallbacks(proved, not_looked_at).addBoth(settle)
 
     def _only_user(self) -> str:
         return next(iter(self._users)) if self._users is not None and len(self._users) == 1 else ""

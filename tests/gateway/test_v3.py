@@ -8,6 +8,7 @@ import os
 import socket
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -224,6 +225,25 @@ def test_without_overwrite_a_file_that_is_there_stays(site: Site) -> None:
     assert site.upload(send_spec("a"), {"a": b"new"}).status == 200
     assert (site.root / "alice/a").read_bytes() == b"new"
     assert site.files() == {"a"}
+
+
+def test_a_body_in_chunks_of_unknown_length_is_taken(site: Site) -> None:
+    body, kind = form(send_spec("a"), {"a": b"123"})
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:50], body[50:200], body[200:]))
+    head = (
+        f"POST {BASE}/v3/upload HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nConnection: close\r\n"
+        f"Authorization: {ALICE['Authorization']}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    assert site.raw(head.encode() + chunks + b"0\r\n\r\n").startswith(b"HTTP/1.1 200")
+    assert (site.root / "alice/a").read_bytes() == b"123"
+
+
+def test_many_uploads_at_once_with_one_password_are_no_guessing(tmp_path: Path) -> None:
+    names = [f"f{number}" for number in range(25)]
+    with Site(tmp_path / "s") as site, ThreadPoolExecutor(len(names)) as pool:
+        answers = list(pool.map(lambda name: site.upload(send_spec(name), {name: b"x"}), names))
+        assert [answer.status for answer in answers] == [200] * len(names)
+        assert site.files() == set(names)
 
 
 def test_a_client_that_leaves_leaves_nothing_behind(site: Site) -> None:
