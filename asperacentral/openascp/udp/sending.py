@@ -33,8 +33,10 @@ _PROBE_SECONDS = 0.010
 _IDLE_SECONDS = 0.5
 _TELL_SECONDS = 0.2
 _FIRST_RTT = 0.1
-_MOST_COPIES = 8
+_MOST_COPIES = 12
 _COPIES_SHARE = 0.008
+_COPIES_ROUND = 0.4
+_CHANCE = 0.05
 _RTT_MEMORY = 30.0
 _SLACK_SECONDS = 0.005
 _DELIVERED = -1
@@ -386,12 +388,14 @@ class SendingEnd:
         return None if left == _DELIVERED else (offset, payload)
 
     def _copies_wanted(self) -> int:
-        """At the tail nothing else waits for the link: as many copies as leave one in five chances of another
-        round, and not too many in all."""
+        """At the tail nothing else waits for the link: as many copies as leave a chance of one in twenty of another
+        round, not too many in all, and no more than the link takes in a part of a round trip."""
         loss = min(max(self._loss, 1e-4), 0.9)
-        spare = _COPIES_SHARE * self.sent.datagrams * max(1.0, (loss / 0.1) ** 2) - self._extra
-        wanted = math.log(0.2 / (len(self._again) + 1)) / math.log(loss)
-        copies = max(1, min(_MOST_COPIES, math.ceil(wanted), 1 + int(spare)))
+        waiting = len(self._again) + 1
+        spare = _COPIES_SHARE * self.sent.datagrams * max(1.0, (loss / 0.1) ** 2.5) - self._extra
+        idle = self.control.rate * self.rtt * _COPIES_ROUND / self._wire_size / waiting
+        wanted = math.log(_CHANCE / waiting) / math.log(loss)
+        copies = max(1, min(_MOST_COPIES, math.ceil(wanted), 1 + int(spare), int(idle)))
         self._extra += copies - 1
         return copies
 
