@@ -16,6 +16,7 @@ import asyncssh
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.failures import SessionFailure
 from asperacentral.openascp.hostkeys import HostKeyCheck
+from asperacentral.openascp.prompt_login import log_in_at_once
 from asperacentral.openascp.wire import Connector
 
 CONNECT_SECONDS = 20.0
@@ -47,9 +48,15 @@ class Login:
 class _Client(asyncssh.SSHClient):
     """Asked by asyncssh about a key that is not among the known ones."""
 
-    def __init__(self, check: HostKeyCheck) -> None:
+    def __init__(self, check: HostKeyCheck, *, with_keys: bool) -> None:
         self._check = check
+        self._with_keys = with_keys
         self.refused = False
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        """See asyncssh."""
+        if self._with_keys:
+            log_in_at_once(conn)
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         """Tell whether to go on; nothing secret was sent yet."""
@@ -62,7 +69,7 @@ async def connect(
     login: Login, check: HostKeyCheck, connector: Connector | None = None
 ) -> asyncssh.SSHClientConnection:
     """Connect, by TCP unless there is another `connector`, and log in. SessionFailure with codes 12, 13, 19 or 51."""
-    client = _Client(check)
+    client = _Client(check, with_keys=bool(login.key_files or login.key))
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             connection = await asyncssh.connect(
