@@ -1,0 +1,312 @@
+"""Files sent and fetched by a page, by the local client and a node and by the gateway; looked at on the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asperacentral.commands.local import LocalNode
+from tests.browser.client.conftest import Browser
+from tests.client.support import LocalDesktop, content, spec, until
+from tests.gateway.site import BASE, Site, receive_spec, send_spec
+
+NAMES = {"plain.bin": 3_000_000, "empty": 0, "äö ü 100%.txt": 17, "it's [a] #file; ok.dat": 70_000}
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """The digest of each file below a folder."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture
+def docroot(tmp_path: Path) -> Path:
+    folder = tmp_path / "docroot"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def node(tmp_path: Path, docroot: Path) -> Iterator[LocalNode]:
+    with LocalNode(tmp_path, docroot, "demo", "a long password") as node:
+        yield node
+
+
+@pytest.fixture
+def reel(tmp_path: Path) -> Path:
+    """A folder with files in folders."""
+    folder = tmp_path / "reel"
+    (folder / "deep" / "er").mkdir(parents=True)
+    for name, size in NAMES.items():
+        (folder / "deep" / name).write_bytes(content(size))
+    (folder / "deep" / "er" / "last").write_bytes(b"last")
+    return folder
+
+
+def ended(browser: Browser, uuid: str) -> dict[str, Any]:
+    """The last that the page was told of a transfer."""
+
+    def last() -> dict[str, Any]:
+        script = (
+            "return activity.flatMap(({transfers}) => transfers)"
+            ".filter(({uuid, end_time}) => uuid === arguments[0] && end_time).at(-1) ?? null"
+        )
+        found: dict[str, Any] = browser.run(script, uuid) or {}
+        return found
+
+    until(lambda: bool(last()))
+    return last()
+
+
+def pick(browser: Browser, local: LocalDesktop, *paths: Path) -> None:
+    """Be the user before the client's page of a dialog: go to the folder, choose, and come back."""
+    driver = browser.driver
+    page = driver.current_window_handle
+    driver.switch_to.new_window("tab")
+    driver.get(local.shown())
+    assert not driver.execute_script("return window.opener"), "the page that asks has no hold of it"
+
+    def folder() -> Path:
+        return Path(driver.find_elements("css selector", "form > p")[-1].text)
+
+    def press(button: Any) -> None:
+        button.click()
+        until(lambda: _is_gone(button))
+
+    goal = paths[0].parent
+    while not goal.is_relative_to(folder()):
+        press(driver.find_element("xpath", '//button[text()="Up/"]'))
+    while (here := folder()) != goal:
+        following = here / goal.relative_to(here).parts[0]
+        press(driver.find_element("css selector", f'button[value="{following}"]'))
+    for path in paths:
+        driver.find_element("css selector", f'input[name="path"][value="{path}"]').click()
+    driver.execute_script("document.querySelector('[name=choose]').click()")
+    driver.close()
+    driver.switch_to.window(page)
+
+
+def _is_gone(element: Any) -> bool:
+    """Whether the page that an element belonged to was left."""
+    from selenium.common.exceptions import StaleElementReferenceException
+
+    try:
+        element.is_enabled()
+    except StaleElementReferenceException:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("settings", [{}, {"connectSettings": {"useConnect": True, "method": "http"}}])
+def test_a_folder_and_files_go_through_the_local_client_and_come_back(
+    browser: Browser,
+    local: LocalDesktop,
+    node: LocalNode,
+    docroot: Path,
+    reel: Path,
+    settings: dict[str, Any],
+) -> None:
+    local.start_client()
+    browser.begin(settings)
+    browser.until_statuses("INITIALIZING", "RUNNING")
+    local.downloads.mkdir()
+    browser.run("window.chosen = aspera.showSelectFolderDialog({allowMultipleSelection: false})")
+    pick(browser, local, reel)
+    (folder,) = browser.ask("chosen.then(({dataTransfer}) => dataTransfer.files)")
+    begun = browser.ask("aspera.startTransfer(given[0])", spec(node, "send", folder["name"]))
+    assert ended(browser, begun["uuid"])["status"] == "completed"
+    assert digests(docroot / "reel") == digests(reel)
+
+    wanted = spec(node, "receive", "/reel", "/reel/deep/plain.bin")
+    begun = browser.ask("aspera.startTransfer(given[0])", wanted)
+    done = ended(browser, begun["uuid"])
+    assert (done["status"], done["percentage"]) == ("completed", 1)
+    assert digests(local.downloads / "reel") == digests(reel)
+    assert [each["uuid"] for each in browser.ask("aspera.getAllTransfers()")][-1] == begun["uuid"]
+
+
+def test_a_transfer_is_steered_stopped_resumed_and_removed(
+    browser: Browser, local: LocalDesktop, node: LocalNode, docroot: Path
+) -> None:
+    (docroot / "big").write_bytes(content(1_500_000))
+    local.start_client()
+    browser.begin()
+    browser.until_statuses("INITIALIZING", "RUNNING")
+    uuid = browser.ask(
+        "aspera.startTransfer(given[0])", spec(node, "receive", "/big", target_rate_kbps=1500)
+    )["uuid"]
+    until(lambda: browser.ask("aspera.getTransfer(given[0])", uuid)["status"] == "running")
+    browser.ask("aspera.modifyTransfer(given[0], {target_rate_kbps: 900})", uuid)
+    browser.ask("aspera.stopTransfer(given[0])", uuid)
+    assert ended(browser, uuid)["status"] == "cancelled"
+    browser.ask("aspera.resumeTransfer(given[0], {target_rate_kbps: 500000})", uuid)
+    until(lambda: browser.ask("aspera.getTransfer(given[0])", uuid)["status"] == "completed")
+    browser.ask("aspera.removeTransfer(given[0])", uuid)
+    assert browser.ask("aspera.getAllTransfers()") == []
+    assert digests(local.downloads) == digests(docroot)
+
+
+def test_a_page_that_is_not_allowed_moves_nothing(
+    browser: Browser, local: LocalDesktop, node: LocalNode, docroot: Path
+) -> None:
+    local.decide(False)
+    local.start_client()
+    browser.begin()
+    browser.until_statuses("INITIALIZING", "RUNNING")
+    assert "not allowed" in browser.refused("aspera.startTransfer(given[0])", spec(node, "receive", "/x"))
+    local.decide(True)
+    stolen = spec(node, "send", "/etc/passwd")
+    assert "not chosen" in browser.refused("aspera.startTransfer(given[0])", stolen)
+    assert not any(docroot.iterdir())
+
+
+def test_a_framed_or_posted_dialog_cannot_be_answered_by_the_page(
+    browser: Browser, local: LocalDesktop
+) -> None:
+    local.start_client()
+    browser.begin()
+    browser.until_statuses("INITIALIZING", "RUNNING")
+    browser.run(
+        "window.chosen = aspera.showSelectFileDialog().then(() => 'chosen', (problem) => problem.message)"
+    )
+    address = local.shown()  # more than a page ever learns
+    framed = (
+        "new Promise((resolve) => { const frame = document.createElement('iframe'); frame.src = given[0];"
+        "frame.onload = () => { try { resolve(frame.contentDocument.body.innerText) } catch { resolve('closed') } };"
+        "document.body.append(frame) })"
+    )
+    assert browser.ask(framed, address) == "closed"
+    posted = "fetch(given[0], {method: 'POST', body: 'step=&choose='}).then(() => 'read', () => 'closed')"
+    assert browser.ask(posted, address) == "closed"
+    assert browser.ask("Promise.race([chosen, Promise.resolve('open')])") != "chosen"
+
+
+# The gateway.
+
+
+@pytest.fixture(scope="module", params=["3.0.0", "2.3.0", "2.2.9"])
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("gateway") / "site"
+    with Site(folder, options={"version": request.param}) as site:
+        yield site
+
+
+def take(browser: Browser, files: dict[str, bytes]) -> None:
+    """Give the page files, as its picker does."""
+    browser.run(
+        "window.named = Object.entries(arguments[0]).map(([name, text]) =>"
+        " [name, new File([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))], name.split('/').pop())]);"
+        "const data = new DataTransfer(); named.forEach(([, file]) => data.items.add(file)); window.data = data;",
+        {name: _base64(data) for name, data in files.items()},
+    )
+
+
+def _base64(data: bytes) -> str:
+    import base64
+
+    return base64.b64encode(data).decode()
+
+
+def test_files_dropped_on_a_page_go_through_the_gateway_and_come_back(browser: Browser, site: Site) -> None:
+    files = {"one äö.bin": content(2_500_000), "two": content(1)}
+    browser.begin({"httpGatewaySettings": {"url": f"http://{site.host}{BASE}", "forceGateway": True}})
+    browser.until_statuses("INITIALIZING", "RUNNING")
+    take(browser, files)
+    browser.run(
+        "window.dropped = new Promise((resolve) => aspera.createDropzone(document.body, resolve));"
+        "document.body.dispatchEvent(new DragEvent('drop', {dataTransfer: data, bubbles: true, cancelable: true}))"
+    )
+    chosen = browser.ask("dropped")["dataTransfer"]["files"]
+    assert {each["name"]: each["size"] for each in chosen} == {
+        name: len(data) for name, data in files.items()
+    }
+    sent = send_spec(*files, remote_user="bob", token=site.token("send", "/"))
+    begun = browser.ask("aspera.startTransfer(given[0])", sent)
+    done = ended(browser, begun["uuid"])
+    assert (done["status"], done["bytes_written"]) == ("completed", 2_500_001), done
+    assert {name: (site.root / "bob" / name).read_bytes() for name in files} == files
+
+    refused = browser.ask("aspera.startTransfer(given[0])", {**sent, "token": "forged"})
+    assert ended(browser, refused["uuid"])["status"] == "failed"
+
+    wanted = receive_spec("one äö.bin", remote_user="bob", token=site.token("recv", "/"))
+    begun = browser.ask("aspera.startTransfer(given[0], {disableAutoDownload: true})", wanted)
+    done = ended(browser, begun["uuid"])
+    assert done["status"] == "completed", done
+    if link := done["httpDownloadUrl"]:
+        host, _, path = link.removeprefix("http://").partition("/")
+        connection = http.client.HTTPConnection(host, timeout=60)
+        connection.request("GET", f"/{path}")
+        assert connection.getresponse().read() == files["one äö.bin"]
+        connection.close()
+
+
+def test_the_gateway_library_as_published_works_with_the_gateway(
+    browser: Browser, packages: Path, site: Site, tmp_path: Path
+) -> None:
+    files = {f"{site.port} äö.bin": content(2_300_000), f"{site.port} two": content(1)}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    browser.open()
+    browser.run((packages / "http-gateway-sdk-js/js/http-gateway.js").read_text())
+    browser.ask("asperaHttpGateway.initHttpGateway(given[0])", f"http://{site.host}{BASE}/v1")
+    browser.run(
+        "asperaHttpGateway.registerActivityCallback(({transfers}) => activity.push(...transfers));"
+        "window.chosen = asperaHttpGateway.getFilesForUploadPromise('one');"
+    )
+    picker = browser.driver.find_element("css selector", "input[type=file]")
+    picker.send_keys("\n".join(str(tmp_path / name) for name in files))
+    chosen = browser.ask("chosen")["dataTransfer"]["files"]
+    assert {each["name"] for each in chosen} == set(files)
+    sent = send_spec(*files, remote_user="bob", token=site.token("send", "/"))
+    browser.ask("asperaHttpGateway.upload(given[0], 'one')", sent)
+    until(lambda: browser.run("return activity.at(-1)?.status") == "completed")
+    assert {name: (site.root / "bob" / name).read_bytes() for name in files} == files
+
+    first = next(iter(files))
+    wanted = receive_spec(first, remote_user="bob", token=site.token("recv", "/"))
+    browser.ask("asperaHttpGateway.download(given[0])", wanted)
+    landed = browser.downloads / first
+    until(lambda: landed.exists() and landed.stat().st_size == len(files[first]))
+    assert landed.read_bytes() == files[first]
+
+
+def test_the_connect_library_as_published_works_with_the_local_client(
+    browser: Browser, packages: Path, local: LocalDesktop, node: LocalNode, docroot: Path
+) -> None:
+    (docroot / "out").write_bytes(content(400_000))
+    local.start_client()
+    browser.open()
+    browser.run((packages / "connect-sdk-js/dist/js/connect-sdk.js").read_text() + "\nwindow.AW4 ??= AW4;")
+    browser.run(
+        "window.seen = [];"
+        "window.client = new AW4.Connect({connectMethod: 'http', minVersion: '3.10.1'});"
+        "client.addEventListener(AW4.Connect.EVENT.STATUS, (_, status) => statuses.push(status));"
+        "client.addEventListener(AW4.Connect.EVENT.TRANSFER, (_, told) => seen.push(...told.transfers));"
+        "client.initSession('app');"
+    )
+    until(lambda: browser.run("return statuses.at(-1)") == "RUNNING")
+    version = browser.ask("new Promise((success, error) => client.version({success, error}))")
+    assert version["version"].startswith("4.")
+    started = (
+        "new Promise((success, error) => client.startTransfer(given[0], {use_absolute_destination_path: false},"
+        " {success, error}))"
+    )
+    begun = browser.ask(started, spec(node, "receive", "/out"))
+    uuid = begun["transfer_specs"][0]["uuid"]
+    script = "return seen.filter(({uuid}) => uuid === arguments[0]).map(({status}) => status)"
+    until(lambda: "completed" in browser.run(script, uuid))
+    assert digests(local.downloads) == digests(docroot)
+    info = browser.ask(
+        "new Promise((success, error) => client.getTransfer(given[0], {success, error}))", uuid
+    )
+    assert info["transfer_info"]["bytes_written"] == 400_000
+    assert "a long password" not in json.dumps(info)
+    refused = browser.ask("new Promise((error) => client.getTransfer('none', {success: error, error}))")
+    assert refused["error"]["code"] == 404
