@@ -80,28 +80,28 @@ class Presenter(Protocol):
 
 
 class Dialogs:
-    """Asks one question after the other."""
+    """Asks one question after the other for each site; no site waits for another's."""
 
     def __init__(self, presenter: Presenter) -> None:
         self._presenter = presenter
         self._waiting: list[str] = []
-        self._turn: Deferred[None] | None = None
+        self._turns: dict[str, Deferred[None]] = {}
 
     async def ask(self, question: Question) -> Answer:
         """The user's answer. DialogCancelled; ClientError when the origin has asked too much already."""
         if self._waiting.count(question.who) >= MOST_WAITING:
             raise ClientError("other dialogs of this page are open; they must be answered first")
         self._waiting.append(question.who)
-        before, mine = self._turn, Deferred[None]()
-        self._turn = mine
+        before, mine = self._turns.get(question.who), Deferred[None]()
+        self._turns[question.who] = mine
         try:
             if before is not None:
                 await before
             answer = await self._presenter.ask(question)
         finally:
             self._waiting.remove(question.who)
-            if self._turn is mine:
-                self._turn = None
+            if self._turns[question.who] is mine:
+                del self._turns[question.who]
             mine.callback(None)
         if answer is None:
             raise DialogCancelled("the user closed the dialog")

@@ -34,7 +34,13 @@ class RpcRefused(Exception):
 class LocalDesktop(_Process):
     """`asperacentral desktop` below `folder`. A context manager; `start_client` after `end` is its next life."""
 
-    def __init__(self, folder: Path, *more: str, ports: tuple[int, int] = (0, 0)) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *more: str,
+        ports: tuple[int, int] = (0, 0),
+        environment: dict[str, str] | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.state, self.downloads, self._shown = folder / "state", folder / "Downloads", folder / "shown"
@@ -46,7 +52,7 @@ class LocalDesktop(_Process):
         arguments += ["--known-hosts", str(folder / "known_hosts"), *more]
         home = folder / "home"
         home.mkdir(exist_ok=True)
-        told = {"HOME": str(home), "DISPLAY": "", "WAYLAND_DISPLAY": ""}
+        told = {"HOME": str(home), "DISPLAY": "", "WAYLAND_DISPLAY": "", **(environment or {})}
         super().__init__(folder / "desktop.log", arguments, told)
         self._addresses_seen = 0
         self.site = ""

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from asperacentral.client import jsonrpc
 from asperacentral.client.book import Book
-from asperacentral.client.errors import BadRequest, NotPermitted
+from asperacentral.client.dialogs import Answer, Dialogs, Kind, Question
+from asperacentral.client.errors import BadRequest, ClientError, NotPermitted
 from asperacentral.client.grants import Grants
 from asperacentral.client.jsonrpc import RpcError
 from asperacentral.client.origins import Caller, NotAdmitted, caller, read_origin
@@ -289,6 +292,38 @@ def test_fields_that_could_harm_or_mislead_are_refused_by_name(field: str, tmp_p
 def test_what_makes_no_order_is_a_bad_request(spec: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(BadRequest):
         planned(spec, tmp_path)
+
+
+# Dialogs.
+
+
+class Silent:
+    """A user who looks at questions and does not answer."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.open: list[Deferred[Answer | None]] = []
+
+    def ask(self, question: Question) -> Deferred[Answer | None]:
+        self.seen.append(question.who)
+        self.open.append(Deferred())
+        return self.open[-1]
+
+
+def test_a_site_is_asked_about_one_thing_at_a_time_and_waits_for_no_other_site() -> None:
+    user = Silent()
+    dialogs = Dialogs(user)
+    asked = [
+        Deferred.fromCoroutine(dialogs.ask(Question(Kind.FILES, who))) for who in ("a", "a", "b", "a", "a")
+    ]
+    assert user.seen == ["a", "b"]
+    refusals: list[Failure] = []
+    asked[4].addErrback(refusals.append)
+    assert refusals[0].check(ClientError)
+    answer = Answer((Path("/x"),))
+    user.open[0].callback(answer)
+    assert asked[0].result == answer
+    assert user.seen == ["a", "b", "a"]
 
 
 # States.
