@@ -7,6 +7,7 @@ where npm cannot install them.
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import http.server
 import os
@@ -139,11 +140,13 @@ def packages() -> Path:
     if npm is None:
         pytest.skip("needs npm")
     folder = HERE / "node_modules" / "@ibm-aspera"
-    if not (folder / "connect-sdk-js").is_dir() or not (folder / "http-gateway-sdk-js").is_dir():
-        command = [npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"]
-        done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=120, check=False)
-        if done.returncode:
-            pytest.skip(f"npm cannot install the published packages: {done.stderr[-300:]}")
+    with (HERE / "package.json").open() as one_at_a_time:
+        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+        if not (folder / "connect-sdk-js").is_dir() or not (folder / "http-gateway-sdk-js").is_dir():
+            command = [npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"]
+            done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=120, check=False)
+            if done.returncode:
+                pytest.skip(f"npm cannot install the published packages: {done.stderr[-300:]}")
     return folder
 
 
