@@ -28,6 +28,8 @@ export class DesktopClient {
     /** @type {Set<string>} */
     this.methods = new Set();
     this.ready = false;
+    /** Whether it was there once: it is looked for by `lost` from then on. */
+    this.found = false;
     this.number = 1;
     this.life = 0;
   }
@@ -105,7 +107,7 @@ export class DesktopClient {
   /** @param {WebSocket} socket */
   adopt(socket) {
     this.socket = socket;
-    this.ready = true;
+    this.ready = this.found = true;
     socket.onclose = () => {
       if (this.socket === socket) this.lost();
     };

@@ -69,23 +69,17 @@ class Session {
   /** @param {boolean} fallback whether Connect is tried when the desktop client is not there */
   async beginDesktop(fallback) {
     const polling = this.polling;
-    const began = Date.now();
     const client = this.newDesktop();
     this.desktop = client;
-    let told = false;
-    void this.pollDesktop(client, polling);
-    while (polling === this.polling && !client.ready && !told) {
-      await pause(50);
-      told = Date.now() - began >= this.options.retryTimeout;
-    }
-    if (polling !== this.polling || client.ready) return;
+    await Promise.race([this.pollDesktop(client, polling), pause(this.options.retryTimeout)]);
+    if (polling !== this.polling || client.found) return;
     if (fallback && (await this.fallBack(client, polling))) return;
-    if (polling === this.polling && !this.desktop?.ready) this.status.set('FAILED');
+    if (polling === this.polling && !this.desktop?.found) this.status.set('FAILED');
   }
 
   /** @param {DesktopClient} client @param {number} polling */
   async pollDesktop(client, polling) {
-    while (polling === this.polling && this.desktop === client && !client.ready) {
+    while (polling === this.polling && this.desktop === client && !client.found) {
       if (await client.attempt().then(() => true, () => false)) return;
       await pause(this.options.retryInterval);
     }

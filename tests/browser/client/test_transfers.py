@@ -88,6 +88,7 @@ def pick(browser: Browser, local: LocalDesktop, *paths: Path) -> None:
     for path in paths:
         driver.find_element("css selector", f'input[name="path"][value="{path}"]').click()
     driver.execute_script("document.querySelector('[name=choose]').click()")
+    until(lambda: driver.title == "Thank you")
     driver.close()
     driver.switch_to.window(page)
 
