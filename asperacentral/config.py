@@ -86,6 +86,7 @@ class Settings:
     gateway_users: str
     gateway_docroot: str
     gateway_transfer_servers: tuple[str, ...]
+    gateway_page_server: str
     gateway_transfer_key: str
     gateway_staging: str
     gateway_staging_size: int

@@ -145,6 +145,13 @@ def _servers(text: str) -> tuple[str, ...]:
     return entries
 
 
+def _server(text: str) -> str:
+    """One host with its port; none is none."""
+    if text and (len(_servers(text)) != 1 or ":" not in text):
+        raise ValueError(text)
+    return text
+
+
 def _origins(text: str) -> tuple[str, ...]:
     """As browsers write them in `Origin`; none means any."""
     entries = tuple(entry.strip().lower() for entry in text.split(",") if entry.strip())
@@ -329,6 +336,13 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
             "",
             "Servers (HOST or HOST:PORT, with commas) that specs may name; others mean the docroots here.",
             attribute="gateway_transfer_servers",
+        ),
+        Option(
+            "page_server",
+            Kind(_server, "HOST:PORT"),
+            "",
+            "SSH server (HOST:PORT) for local clients on our page, with these users; empty = the gateway alone.",
+            attribute="gateway_page_server",
         ),
         Option(
             "transfer_key",

@@ -36,8 +36,12 @@ and every event is checked. Needs no root and no network.
 
 The exit status is 0 only if everything held.
 
-Example:
+With --web nothing is transferred by itself: everything that has pages is started, and one address printed that leads
+to all of it. It runs until it is ended.
+
+Examples:
     asperacentral demo --size 256
+    asperacentral demo --web
 """
 
 USER = "demo"
@@ -90,6 +94,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--files", type=int, default=200, metavar="N", help="small files (default: %(default)s)"
     )
     parser.add_argument(
+        "--web", action="store_true", help="start everything with pages, and print the address to open"
+    )
+    parser.add_argument(
         "--keep", type=Path, metavar="DIR", help="work in DIR, a new folder, and leave it there"
     )
 
@@ -100,15 +107,24 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.keep:
             args.keep.mkdir(parents=True)
-            _Demo(args.keep.absolute(), args.size, args.files, terminal).play()
+            _show(args, args.keep.absolute(), terminal)
         else:
             with tempfile.TemporaryDirectory(prefix="asperacentral-demo-") as folder:
-                _Demo(Path(folder), args.size, args.files, terminal).play()
+                _show(args, Path(folder), terminal)
     except (_Failed, NotStarted, CentralProblem, TimeoutError, OSError) as problem:
         terminal.end_live()
         print(f"asperacentral demo: {terminal.paint('failed', 'red')}: {problem}", file=sys.stderr)
         return 1
     return 0
+
+
+def _show(args: argparse.Namespace, folder: Path, terminal: Terminal) -> None:
+    if args.web:
+        from asperacentral.commands.demo_web import show
+
+        show(folder, terminal)
+    else:
+        _Demo(folder, args.size, args.files, terminal).play()
 
 
 class _Demo:

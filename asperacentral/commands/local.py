@@ -106,6 +106,62 @@ class LocalNode(_Process):
         self.end()
 
 
+class LocalUsersNode(LocalNode):
+    """`asperacentral node` with the users of a file; sessions there are told to the manager whose port is in `run`."""
+
+    def __init__(self, folder: Path, users: Path, run: Path) -> None:
+        self._port_file = folder / "node.port"
+        arguments = ["node", "--port", "0", "--port-file", str(self._port_file), "--users", str(users)]
+        arguments += ["--host-key", str(folder / "node_host_key")]
+        _Process.__init__(self, folder / "node.log", arguments, {"OPENASCP_RUN_DIRECTORY": str(run)})
+
+
+class LocalGateway(_Process):
+    """`asperacentral gateway`, configured by `prefix`/etc/aspera.conf. A context manager."""
+
+    def __init__(self, prefix: Path) -> None:
+        self._address_file = prefix / "var/run/aspera/httpgateway.http"
+        conf = str(prefix / "etc/aspera.conf")
+        super().__init__(prefix / "gateway.log", ["gateway", "--no-daemon", "-L-", "--config", conf], {})
+
+    @property
+    def url(self) -> str:
+        """Where it is, without its base path."""
+        return f"http://{self._address_file.read_text().strip()}"
+
+    def __enter__(self) -> LocalGateway:
+        self._address_file.unlink(missing_ok=True)
+        self.start(lambda: self._address_file.exists() and bool(self._address_file.read_text()))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+
+class LocalDesktop(_Process):
+    """`asperacentral desktop` below `folder`, where its transfer.key and known_hosts are. A context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        self.downloads = folder / "downloads"
+        self._ports_file = folder / "state/ports.json"
+        arguments = ["desktop", "--state", str(folder / "state"), "--downloads", str(self.downloads)]
+        arguments += ["--transfer-key", str(folder / "transfer.key")]
+        arguments += ["--known-hosts", str(folder / "known_hosts")]
+        super().__init__(folder / "desktop.log", arguments, {})
+
+    def __enter__(self) -> LocalDesktop:
+        self._ports_file.unlink(missing_ok=True)
+        self.start(self._ports_file.exists)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+
 class LocalDaemon(_Process):
     """`asperacentral --no-daemon -L-` below `prefix`; `options` are `<central_server>` options. A context manager.
 

@@ -122,6 +122,12 @@ class Authority:
             return self._with_password(value.strip(), address)
         raise NotAuthorizedError("Authorization must be Basic or Bearer")
 
+    def own_policy(self, login: Login) -> UserPolicy:
+        """What a user may do whose password was right. NotAuthorizedError."""
+        if not login.user or login.token:
+            raise NotAuthorizedError("a password is needed")
+        return self._policy_of(login.user, proved=True)
+
     def permit(self, spec: TransferSpec, login: Login, *, secure: bool) -> Permit:
         """What a spec asks for, if somebody may; the token is proved by `Permit.files`. NotAuthorizedError."""
         proved = bool(login.user) and not login.token

@@ -29,6 +29,7 @@ from asperacentral.gateway.http import GatewaySite
 from asperacentral.gateway.links import Links
 from asperacentral.gateway.origins import Origins
 from asperacentral.gateway.packages import Packages
+from asperacentral.gateway.portal import Portal, SshServer
 from asperacentral.gateway.reporting import Reporter
 from asperacentral.gateway.routes import BASE, Routes
 from asperacentral.gateway.staging import Staging
@@ -71,7 +72,7 @@ class Gateway:
             in_thread=self._in_thread,
         )
         self._site = GatewaySite(
-            _routes(settings, transfers, reactor.seconds),
+            _routes(settings, transfers, self._portal(), reactor.seconds),
             patience=settings.gateway_idle_timeout,
             reactor=reactor,
             max_body=SMALL_BODY,
@@ -96,6 +97,11 @@ class Gateway:
             BASE,
             settings.gateway_version,
         )
+
+    def _portal(self) -> Portal:
+        host, _, port = self._settings.gateway_page_server.rpartition(":")
+        server = SshServer(host.strip("[]"), int(port)) if host else None
+        return Portal(self._authority, server, now=self._reactor.seconds, in_thread=self._in_thread)
 
     def _transfer_servers(self) -> TransferServers:
         settings = self._settings
@@ -174,7 +180,7 @@ def run_gateway(settings: Settings, *, ready: Callable[[str], None]) -> int:
     return 0
 
 
-def _routes(settings: Settings, transfers: Transfers, now: Callable[[], float]) -> Routes:
+def _routes(settings: Settings, transfers: Transfers, portal: Portal, now: Callable[[], float]) -> Routes:
     """All protocols; links are shared by them."""
     links: Links[Wanted] = Links(now, settings.gateway_link_lifetime, reusable=settings.gateway_link_reuse)
     sockets = Sockets(transfers)
@@ -189,6 +195,7 @@ def _routes(settings: Settings, transfers: Transfers, now: Callable[[], float]) 
             f"{BASE}/v2/upload": {"GET": sockets.upgrade},
             f"{BASE}/v1/download": {"POST": ids.leave},
             f"{BASE}/v1/download/*": {"GET": ids.fetch},
+            **portal.handlers(f"{BASE}/page"),
         },
     )
 
