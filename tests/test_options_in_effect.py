@@ -58,6 +58,7 @@ SEEN: dict[str, str] = {
     "observer_allow": "tests.test_daemon:"
     "test_a_hangup_changes_what_can_change_and_names_what_needs_a_restart",
     "metrics": "tests.test_options:test_metrics_are_for_whom_the_options_say",
+    "page_server": "tests.browser.page.test_demo:test_from_the_address_to_files_sent_received_and_watched",
     "console": "tests.test_options:test_the_console_is_served_to_its_users_where_the_option_says",
     "web_names": "tests.test_options:test_pages_may_be_opened_by_the_names_that_the_option_lists",
     "web_users": "tests.test_options:test_metrics_are_for_whom_the_options_say",

@@ -38,15 +38,15 @@ def test_every_option_is_shown_with_value_source_and_effect(
     )
     file = tmp_path / "etc" / "aspera.conf"
     assert (status, err) == (0, "")
-    assert line_of(out, "port") == ["<central_server><port>", "0", f"{file}:3", "in effect"]
+    assert line_of(out, "central_server><port") == ["<central_server><port>", "0", f"{file}:3", "in effect"]
     assert line_of(out, "raw_options")[1:] == ["enable", f"{file}:3", "in effect"]
     assert line_of(out, "log_size")[1:] == ["2 MB", f"{file}:4", "in effect"]
-    assert line_of(out, "address")[1:] == ["127.0.0.1", "default", "in effect"]
+    assert line_of(out, "central_server><address")[1:] == ["127.0.0.1", "default", "in effect"]
     assert line_of(out, "observer_allow")[1:] == ["-", "default", "in effect"]
-    for options in OPTIONS.values():
+    for group, options in OPTIONS.items():
         for option in options:
             without = option.field in NOT_IN_EFFECT
-            assert ("no effect" in line_of(out, option.element)[3]) == without
+            assert ("no effect" in line_of(out, f"{group}><{option.element}")[3]) == without
     assert f"prefix  {tmp_path}\n" in out
     assert str(tmp_path / "var" / "central-store.db") in out
     assert "Nothing was passed over." in out
@@ -87,7 +87,7 @@ def test_without_the_option_it_is_the_file_that_a_daemon_would_read(
     file.write_text('<CONF version="2"><central_server><port>4711</port></central_server></CONF>')
     monkeypatch.setenv("ASPERA_CONF", str(file))
     assert main(["check-config"]) == 0
-    assert line_of(capsys.readouterr().out, "port")[1] == "4711"
+    assert line_of(capsys.readouterr().out, "central_server><port")[1] == "4711"
 
 
 def test_the_store_is_said_to_be_in_memory_when_it_is_disabled(
