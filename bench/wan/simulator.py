@@ -125,6 +125,8 @@ class Flow:
     chunk: int
     skew: Callable[[float], float]
     """From the simulation's time to the receiver's clock."""
+    stays_open: bool = False
+    """More may come after `length` bytes: the sender is not told that it was all, and is done when all arrived."""
     fed: int = 0
     backlog: float = 0.0
     most_backlog: float = 0.0
@@ -134,7 +136,7 @@ class Flow:
     def feed(self) -> None:
         while self.sender.hungry:
             if self.length is not None and self.fed >= self.length:
-                self.sender.feed(None)
+                self.sender.feed(b"" if self.stays_open else None)
                 return
             size = self.chunk if self.length is None else min(self.chunk, self.length - self.fed)
             self.sender.feed(pattern(self.fed, size))
@@ -194,6 +196,7 @@ class Simulation:
         room: int = 64 << 20,
         chunk: int = 1 << 20,
         skew: Callable[[float], float] = lambda now: now,
+        stays_open: bool = False,
     ) -> Flow:
         """Another session; rates in Kbps, times in seconds from now, `first` is its first sequence number."""
         secret = self._dice.randbytes(32)
@@ -212,7 +215,7 @@ class Simulation:
             rtt=max(2 * self.there.conditions.delay, 0.001),
         )
         receiver = ReceivingEnd(inbox, Outbox(ways[2]), room=room, early=512 << 10, now=skew(begin))
-        flow = Flow(sender, receiver, length, begin, drain, chunk, skew)
+        flow = Flow(sender, receiver, length, begin, drain, chunk, skew, stays_open)
         self.flows.append(flow)
         return flow
 
@@ -275,3 +278,5 @@ class Simulation:
         for index, datagrams in sorted_out.items():
             flow = self.flows[index]
             flow.accept(flow.receiver.take(datagrams, flow.skew(now), int(flow.backlog)))
+            if flow.stays_open and flow.done is None and flow.got.first_missing == flow.length:
+                flow.done = now

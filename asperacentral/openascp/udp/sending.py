@@ -380,7 +380,7 @@ class SendingEnd:
         """What is to be sent again first; None when it has arrived meanwhile."""
         offset, payload = self._again.popleft()
         left = self._copies.get(offset)
-        if left is None and self._ended and self._drained:
+        if left is None and (self._ended or self._flush) and self._drained:
             copies = self._copies_wanted()
             if copies > 1:
                 self._copies[offset] = copies
@@ -388,7 +388,7 @@ class SendingEnd:
         return None if left == _DELIVERED else (offset, payload)
 
     def _copies_wanted(self) -> int:
-        """At the tail nothing else waits for the link: as many copies as leave a chance of one in twenty of another
+        """Nothing else waits for the link: as many copies as leave a chance of one in twenty of another
         round, not too many in all, and no more than the link takes in a part of a round trip."""
         loss = min(max(self._loss, 1e-4), 0.9)
         waiting = len(self._again) + 1

@@ -49,6 +49,17 @@ def test_the_stream_arrives_whole_over_any_path(
     assert simulation.run(600)
 
 
+@pytest.mark.parametrize("stays_open", [False, True])
+def test_what_is_lost_last_costs_few_round_trips_also_while_the_stream_may_go_on(stays_open: bool) -> None:
+    loss, delay, length = 0.3, 0.5, 20 * MB
+    simulation = Simulation(Conditions(rate=30, delay=delay, loss=loss), Conditions(delay=delay))
+    began = simulation.now
+    simulation.add(target=29_850, length=length, stays_open=stays_open)
+    assert simulation.run(60)
+    sending = length * 8e-6 / 30 / 0.95 / (1 - loss)
+    assert simulation.now - began < sending + 4 * 2 * delay  # one copy each: more than five round trips
+
+
 @pytest.mark.parametrize(
     ("rate", "delay", "loss"), [(100, 0.01, 0.0), (100, 0.05, 0.01), (100, 0.05, 0.1), (50, 0.5, 0.05)]
 )
