@@ -30,18 +30,25 @@ class NoFarSideError(Exception):
 class _Channel(asyncssh.SSHClientSession[bytes]):
     """The channel of the program, as asyncssh tells of it."""
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Conversation, hello: Hello | None) -> None:
         self._conversation = conversation
+        self._hello = hello
         self.errors = b""
         self.status: int | None = None
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
-        """See asyncssh."""
-        self._channel = chan
+        """See asyncssh. The request to run the program is sent next, and what is said right behind it."""
+        asyncio.get_running_loop().call_soon(self._begin, chan)
 
-    def session_started(self) -> None:
-        """The program runs."""
-        self._conversation.connection_made(self._channel)
+    def _begin(self, channel: asyncssh.SSHClientChannel[bytes]) -> None:
+        """Do not wait until the program runs: the server keeps for it what comes before."""
+        try:
+            self._conversation.connection_made(channel)
+        except OSError as error:
+            self._conversation.ended(error)
+            return
+        if self._hello is not None:
+            self._conversation.send(self._hello)
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         """See asyncssh. What the program complains about is kept for the log."""
@@ -71,11 +78,15 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
         self._conversation.resume_writing()
 
 
-async def reach(connection: asyncssh.SSHClientConnection, program: str = "") -> Conversation:
-    """Run `program --server` (openascp without a name) and hear it. NoFarSideError when that is not openascp."""
+async def reach(
+    connection: asyncssh.SSHClientConnection, program: str = "", hello: Hello | None = None
+) -> Conversation:
+    """Run `program --server` (openascp without a name), say what is wanted, and hear it. NoFarSideError when that is
+    not openascp; it has been told all the same, as any program of the account could have been.
+    """
     program = program or PROGRAM
     conversation = Conversation()
-    session = _Channel(conversation)
+    session = _Channel(conversation, hello)
     try:
         channel, _ = await connection.create_session(
             lambda: session,
@@ -98,9 +109,8 @@ async def reach(connection: asyncssh.SSHClientConnection, program: str = "") -> 
     return conversation
 
 
-async def introduce(conversation: Conversation, hello: Hello) -> Welcome:
-    """Say what is wanted and hear whether it is granted. SessionFailure."""
-    conversation.send(hello)
+async def welcomed(conversation: Conversation) -> Welcome:
+    """Hear whether it is granted what the hello wants. SessionFailure."""
     try:
         async with asyncio.timeout(WELCOME_SECONDS):
             answer = await conversation.next()

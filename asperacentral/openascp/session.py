@@ -30,6 +30,7 @@ from asperacentral.openascp.exchange.messages import Argument, Broken, Rates, We
 from asperacentral.openascp.exchange.planes import Planes
 from asperacentral.openascp.exchange.receiving import ReceivingHalf
 from asperacentral.openascp.exchange.sending import SendingHalf
+from asperacentral.openascp.exchange.terms import Terms
 from asperacentral.openascp.failures import Failure, SessionFailure, shown, verdict
 from asperacentral.openascp.feeding import Feed, source_state
 from asperacentral.openascp.hostkeys import HostKeyCheck
@@ -189,15 +190,19 @@ class Session:
 
     async def _move(self, connection: asyncssh.SSHClientConnection) -> None:
         """With openascp on the far side if it is there, else by SFTP."""
+        options = self._options
+        terms = replace(bargain.terms(options), udp_port=self._transport.port(options.udp_port))
+        something = options.sources or options.keepalive
+        hello = bargain.hello(options, self._secrets, terms) if something else None
         try:
-            conversation = await farside.reach(connection, self._options.remote_program)
+            conversation = await farside.reach(connection, options.remote_program, hello)
         except farside.NoFarSideError as reason:
             advice = "have it installed there, or leave the option out"
             await self._copy(connection, f"the far side has no openascp ({reason}); {advice}")
             return
         farewell: Broken | None = Broken(int(FaspCode.USER_CANCEL), FaspCode.USER_CANCEL.meaning)
         try:
-            await self._exchange(connection, conversation)
+            await self._exchange(connection, conversation, terms)
         except Failure as failure:
             farewell = Broken(int(failure.code), str(failure))
             raise
@@ -209,12 +214,13 @@ class Session:
         finally:
             await conversation.close(farewell, wait=FAREWELL_SECONDS)
 
-    async def _exchange(self, connection: asyncssh.SSHClientConnection, conversation: Conversation) -> None:
+    async def _exchange(
+        self, connection: asyncssh.SSHClientConnection, conversation: Conversation, terms: Terms
+    ) -> None:
         options, secrets = self._options, self._secrets
         if not options.sources and not options.keepalive:
             raise SessionFailure(FaspCode.NOTHING)
-        terms = replace(bargain.terms(options), udp_port=self._transport.port(options.udp_port))
-        welcome = await farside.introduce(conversation, bargain.hello(options, secrets, terms))
+        welcome = await farside.welcomed(conversation)
         if self._rates == messages.Rates(terms.target_rate, terms.minimum_rate, terms.policy):
             self._granted(welcome)
         else:  # the manager has changed them meanwhile: the far side grants what it can of that
