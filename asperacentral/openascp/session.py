@@ -232,7 +232,8 @@ class Session:
         self._caps.attach(planes, None if options.sending else conversation)
         try:
             host = str(connection.get_extra_info("peername")[0])
-            plane = await planes.meet(welcome.facts, host, options.datagram_size, conversation)
+            rtt = network.round_trip(connection) / 1000
+            plane = await planes.meet(welcome.facts, host, options.datagram_size, conversation, rtt)
             self._transport.chosen(plane)
             self._connected(connection, **plane)
             with bargain.files(options) as files:

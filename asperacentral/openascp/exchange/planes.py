@@ -23,6 +23,7 @@ from asperacentral.openascp.exchange.plane import PlaneFacts, StreamSink, Stream
 from asperacentral.openascp.failures import SessionFailure
 from asperacentral.openascp.pacing import Pacer
 from asperacentral.openascp.udp.engine import PlaneLostError, Receiving, Sending, Setting
+from asperacentral.openascp.udp.handshake import patience
 from asperacentral.openascp.udp.keys import SECRET_BYTES, Cipher, new_secret
 from asperacentral.openascp.udp.meeting import BlockedError, Link, answer, call
 from asperacentral.openascp.udp.rates import Policy
@@ -126,11 +127,12 @@ class Planes:
     # The client's side.
 
     async def meet(
-        self, facts: Mapping[str, Any], host: str, mtu: int, conversation: Conversation
+        self, facts: Mapping[str, Any], host: str, mtu: int, conversation: Conversation, rtt: float = 0.0
     ) -> dict[str, str | int]:
         """Try what the server offers, and tell it what came of it. Returns what SESSION says of it.
 
-        `mtu` limits the size of IP packets, bytes; 0 is whatever the path carries. SessionFailure.
+        `mtu` limits the size of IP packets, bytes; 0 is whatever the path carries. `rtt` is the round trip that the
+        conversation has, in seconds; 0 is unknown. SessionFailure.
         """
         offered = facts.get(UDP)
         if offered is None:
@@ -140,7 +142,7 @@ class Planes:
         plane = UDP
         said: dict[str, str | int] = {"Transport": UDP, "Port": port}
         try:
-            await self._call(host, port, secret, mtu)
+            await self._call(host, port, secret, mtu, rtt)
         except (BlockedError, OSError) as error:
             log.info("UDP does not get through (%s): the files go over SSH", error or "no answer")
             plane, said = SSH, {"Transport": SSH, "FallbackProtocol": SSH}
@@ -148,11 +150,11 @@ class Planes:
         self.choose(plane)
         return said
 
-    async def _call(self, host: str, port: int, secret: bytes, mtu: int) -> None:
+    async def _call(self, host: str, port: int, secret: bytes, mtu: int, rtt: float) -> None:
         self._socket = opened = UdpSocket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         largest = mtu - opened.headers if mtu else None
         self._meeting = self._run(
-            lambda: call(opened, (host, port), secret, self._cipher, largest, self._given_up)
+            lambda: call(opened, (host, port), secret, self._cipher, largest, self._given_up, patience(rtt))
         )
         await asyncio.shield(self._meeting)
 

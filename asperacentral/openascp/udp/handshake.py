@@ -26,8 +26,20 @@ LARGEST_LIMIT = 65_507
 
 _GRACE = 0.015
 _FIRST_AGAIN = 0.02
+_LONGEST_BETWEEN = 0.2
+_SHORTEST_MEETING = 2.5
+_LONGEST_MEETING = 15.0
+_ROUND_TRIPS = 6
 _MOST_ADDRESSES = 16
 _CONFIRMATIONS = 2
+
+
+def patience(rtt: float) -> float:
+    """Seconds to wait for an answer where TCP has seen a round trip of `rtt` seconds, 0 for unknown; after that UDP is
+    taken to be blocked. Up to 400 ms that is known within three seconds, with the last look at what has come; beyond,
+    so many hellos are still answered in time that 30 per cent of loss both ways do not stop them.
+    """
+    return min(max(_SHORTEST_MEETING, _ROUND_TRIPS * rtt), _LONGEST_MEETING)
 
 
 def sizes_up_to(largest: int | None) -> tuple[int, ...]:
@@ -70,7 +82,7 @@ class Caller:
         if self.size or now < self._next_time:
             return []
         self._next_time = now + self._interval
-        self._interval = min(2 * self._interval, 0.5)
+        self._interval = min(2 * self._interval, _LONGEST_BETWEEN)
         for size in self._sizes:
             self._sent_at.setdefault(size, now)
         version = VERSION.to_bytes(2, "big")

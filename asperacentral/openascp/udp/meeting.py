@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from asperacentral.openascp.udp.boxes import Inbox, Outbox
-from asperacentral.openascp.udp.handshake import LARGEST_LIMIT, SMALLEST_LIMIT, Answerer, Caller, sizes_up_to
+from asperacentral.openascp.udp.handshake import (
+    LARGEST_LIMIT,
+    SMALLEST_LIMIT,
+    Answerer,
+    Caller,
+    patience,
+    sizes_up_to,
+)
 from asperacentral.openascp.udp.keys import Cipher, Direction, DirectionKeys
 from asperacentral.openascp.udp.sockets import TooLargeError, UdpSocket
-
-MEETING_SECONDS = 2.5
-"""After that UDP is taken to be blocked: known within three seconds, with the last look at what has come."""
 
 MOST_BUFFER = 64 << 20
 """Bytes of a peer's socket that we believe in: so much may be under way, and wait in our memory, without an answer."""
@@ -52,18 +56,19 @@ def call(
     cipher: Cipher,
     largest: int | None = None,
     given_up: Callable[[], bool] = lambda: False,
-    seconds: float = MEETING_SECONDS,
+    seconds: float | None = None,
 ) -> Link:
-    """Meet the answerer at `address`; `largest` limits the bytes of a datagram. BlockedError, OSError,
-    ValueError for a limit that makes no sense.
+    """Meet the answerer at `address`; `largest` limits the bytes of a datagram, `seconds` the wait for an answer (see
+    `patience`). BlockedError, OSError, ValueError for a limit that makes no sense.
     """
     inbox = Inbox(DirectionKeys(secret, cipher, Direction.FROM_ANSWERER))
     outbox = Outbox(DirectionKeys(secret, cipher, Direction.FROM_CALLER))
     opened.connect(address)
     began = time.monotonic()
+    until = began + (patience(0.0) if seconds is None else seconds)
     caller = Caller(inbox, outbox, opened.room, began, sizes_up_to(largest))
     while not caller.ready(now := time.monotonic()):
-        if now > began + seconds or given_up():
+        if now > until or given_up():
             raise BlockedError
         for hello in caller.hellos(now):
             try:

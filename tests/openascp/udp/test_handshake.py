@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from itertools import pairwise
 
 import pytest
 
 from asperacentral.openascp.udp.boxes import Inbox, Outbox
-from asperacentral.openascp.udp.handshake import SIZES, Answerer, Caller, sizes_up_to
+from asperacentral.openascp.udp.handshake import SIZES, Answerer, Caller, patience, sizes_up_to
 from asperacentral.openascp.udp.keys import Cipher, Direction, DirectionKeys
 
 SECRET = bytes(range(32))
@@ -61,10 +62,47 @@ def test_hellos_are_repeated_less_and_less_often_until_one_is_answered() -> None
             sent.append(now)
         now += max(caller.wait(now), 0.0001)
     gaps = [after - before for before, after in pairwise(sent)]
-    assert 8 <= len(sent) <= 14
+    assert 15 <= len(sent) <= 22
     assert gaps == sorted(gaps)
     exchange(caller, answerer, 9000, now=3.5)
     assert caller.hellos(4.0) == []
+
+
+@pytest.mark.parametrize("rtt", [0.0, 0.1, 0.4])
+def test_at_usual_distances_a_blocked_path_is_known_soon(rtt: float) -> None:
+    assert patience(rtt) == 2.5
+
+
+@pytest.mark.parametrize("sizes", [(500,), SIZES])
+@pytest.mark.parametrize("rtt", [0.1, 0.4, 1.0, 2.0])
+def test_with_loss_of_30_per_cent_both_ways_hardly_a_meeting_fails(
+    rtt: float, sizes: tuple[int, ...]
+) -> None:
+    caller, _ = ends(sizes)
+    now, tries = 0.0, 0
+    while now + rtt < patience(rtt):
+        tries += sum(len(hello) <= 1472 for hello in caller.hellos(now))
+        now += max(caller.wait(now), 0.0001)
+    assert (1 - 0.7 * 0.7) ** tries < 1 / 10_000
+
+
+def test_a_lossy_meeting_over_a_second_of_distance_succeeds_in_time() -> None:
+    for seed in range(100):
+        luck = random.Random(seed)
+        caller, answerer = ends()
+        now, rtt = 0.0, 1.0
+        under_way: list[tuple[float, bytes]] = []
+        while not caller.ready(now):
+            assert now < patience(rtt), seed
+            for hello in caller.hellos(now):
+                if len(hello) <= 1472 and luck.random() > 0.3:
+                    answer = answerer.take_in(hello, "home", now)
+                    if answer is not None and luck.random() > 0.3:
+                        under_way.append((now + rtt, answer))
+            now += 0.01
+            for _, answer in (each for each in under_way if each[0] <= now):
+                caller.take_in(answer, now)
+            under_way = [each for each in under_way if each[0] > now]
 
 
 def test_an_order_can_limit_the_size() -> None:
