@@ -62,6 +62,26 @@ SEEN: dict[str, str] = {
     "console": "tests.test_options:test_the_console_is_served_to_its_users_where_the_option_says",
     "web_names": "tests.test_options:test_pages_may_be_opened_by_the_names_that_the_option_lists",
     "web_users": "tests.test_options:test_metrics_are_for_whom_the_options_say",
+    "certificate": "tests.gateway.test_v3:test_only_pages_of_the_origins_that_are_named_may_ask",
+    "docroot": "tests.gateway.test_options:test_users_without_a_docroot_have_a_folder_in_that_of_the_option",
+    "folders": "tests.gateway.test_v3:test_with_its_limits_and_its_page_it_is_as_the_beta_was",
+    "most_files": "tests.gateway.test_v3:test_with_its_limits_and_its_page_it_is_as_the_beta_was",
+    "page_port": "tests.gateway.test_v3:test_with_its_limits_and_its_page_it_is_as_the_beta_was",
+    "idle_timeout": "tests.gateway.test_options:"
+    "test_a_client_that_sends_nothing_is_dropped_when_the_option_says",
+    "key": "tests.gateway.test_options:test_a_key_may_be_in_a_file_of_its_own",
+    "link_lifetime": "tests.gateway.test_options:test_links_are_good_as_long_and_as_often_as_the_options_say",
+    "link_reuse": "tests.gateway.test_options:test_links_are_good_as_long_and_as_often_as_the_options_say",
+    "version": "tests.gateway.test_options:"
+    "test_the_version_that_is_announced_is_that_of_the_option_and_all_are_served",
+    "origins": "tests.gateway.test_v3:test_only_pages_of_the_origins_that_are_named_may_ask",
+    "staging": "tests.gateway.test_options:test_staging_is_in_the_given_folder_which_is_emptied_at_the_start",
+    "staging_size": "tests.gateway.test_transfer_server:"
+    "test_one_file_that_is_larger_than_the_room_is_refused",
+    "transfer_key": "tests.gateway.test_transfer_server:"
+    "test_an_upload_goes_on_to_the_server_and_leaves_nothing_here",
+    "transfer_servers": "tests.gateway.test_transfer_server:test_a_server_that_is_not_named_is_not_reached",
+    "users": "tests.gateway.test_options:test_users_without_a_docroot_have_a_folder_in_that_of_the_option",
     "adoption_patience": "tests.test_options:"
     "test_another_transfer_process_is_started_and_after_a_restart_waited_for_as_long_as_the_options_say",
 }

@@ -377,7 +377,7 @@ NAMES: Mapping[str, type[Message]] = {
     "broken": Broken,
 }
 _NAME_OF = {kind: name for name, kind in NAMES.items()}
-_RECORDS: tuple[type[Any], ...] = (Entry, Trouble, Need, Verdict, Settled)
+_RECORDS: tuple[type[Any], ...] = (Entry, Trouble, Need, Verdict, Settled, Listing)
 _FIELDS: Mapping[type[Any], tuple[str, ...]] = {
     kind: tuple(each.name for each in fields(kind)) for kind in (*NAMES.values(), *_RECORDS)
 }
