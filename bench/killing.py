@@ -284,7 +284,7 @@ class Transfer:
         """Bytes that would be sent again if nothing was kept; of a large file only blocks that are right."""
         if self._source.is_large:
             return _right_blocks(self._partial, self._source.path) if self._partial.exists() else 0
-        return sum(path.stat().st_size for path in self._target.rglob(f"*{_PARTIAL}"))
+        return sum(_size(path) for path in self._target.rglob(f"*{_PARTIAL}"))
 
     def _measure(self, held: int, kept: int | None) -> None:
         if self._source.is_large and kept is not None:
@@ -362,3 +362,11 @@ def _same(path: Path, source: Path) -> bool:
             if data != second.read(BLOCK):
                 return False
         return True
+
+
+def _size(path: Path) -> int:
+    """0 of a file that is gone: the end that was not killed may still finish what it has."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
