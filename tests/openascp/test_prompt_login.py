@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import asyncssh
@@ -12,6 +13,7 @@ import pytest
 from asperacentral.openascp.connection import Login, connect
 from asperacentral.openascp.failures import SessionFailure
 from asperacentral.openascp.hostkeys import HostKeyCheck
+from asperacentral.openascp.prompt_login import log_in_at_once
 
 PASSWORD = "correct horse"
 
@@ -99,3 +101,9 @@ def test_nobody_gets_in_with_another_key(tmp_path: Path) -> None:
     with pytest.raises(SessionFailure) as refused:
         log_in(tmp_path, Server(keys[1]), keys[:1])
     assert refused.value.code == 19
+
+
+def test_an_asyncssh_that_is_made_differently_is_left_as_it_is() -> None:
+    other: Any = SimpleNamespace()
+    log_in_at_once(other)
+    assert not vars(other)
