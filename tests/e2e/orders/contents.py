@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from asperacentral.commands.client import Refused
-from tests.e2e.orders.trial import Trial, code, completed, names, shows
+from tests.e2e.orders.trial import Trial, code, completed, names, shows, status
 from tests.e2e.site import until
 
 
@@ -126,7 +126,7 @@ def reads_and_writes_in_blocks_of_the_size_asked_for(trial: Trial) -> None:
 
 @shows("FileParameters/PostTransferValidation")
 def waits_for_a_validator(trial: Trial) -> None:
-    job = trial.submit({"FileParameters/PostTransferValidation": "Yes"})
-    until((trial.far / "to").exists)
-    assert job in trial.site.client.list_jobs()
-    trial.site.client.cancel_job(job)
+    for said, state in (("Yes", "to_be_validated"), ("No", "completed")):
+        session = trial.push({"FileParameters/PostTransferValidation": said}, target=said)[0]
+        assert status(session) == "completed"
+        assert [str(file.Status) for file in trial.files(session)] == [state]

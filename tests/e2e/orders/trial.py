@@ -93,6 +93,11 @@ class Trial:
         found = self._service.GetSessionInfo(SessionFilter={"JobId": [job]}).SessionInfo or []
         return sorted(found, key=lambda info: info.StartDate)
 
+    def files(self, session: Any) -> list[Any]:
+        """The files of a session."""
+        wanted = {"SessionUUID": [session.UUID], "MaxResults": 1000}
+        return self._service.GetFileTransferInfo(FileTransferFilter=wanted).FileTransferInfo or []
+
     def paused(self, elements: Elements) -> Any:
         """The session of an order that waits at rate 0, once it has begun; the job is cancelled."""
         job = self.submit({**elements, "RateParameters/TargetRate": "0"})
