@@ -7,16 +7,14 @@ control = true            # may pause, cancel, change rates; without it alice on
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from asperacentral.credentials.passwords import PasswordHash, PasswordHashError, read_hash
+from asperacentral.credentials.tables import user_tables
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,63}")
 _KEYS = ("password", "control")
 
 
@@ -46,27 +44,11 @@ def users_for(needs: str, file: Path | None) -> WebUsers | None:
 
 def read_web_users(file: Path) -> WebUsers:
     """The users of a file. WebUsersError says why there are none."""
-    try:
-        content = tomllib.loads(file.read_text("utf-8"))
-    except OSError as problem:
-        raise WebUsersError(f"{file}: {problem.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise WebUsersError(f"{file}: {problem}") from None
-    tables = content.pop("users", None)
-    if content:
-        raise WebUsersError(f"{file}: unknown entry {sorted(content)[0]!r}; users are tables [users.NAME]")
-    if not isinstance(tables, dict) or not tables:
-        raise WebUsersError(f"{file}: no table [users.NAME] in it")
-    return {name: _user(f"{file}: users.{name}", name, table) for name, table in tables.items()}
+    tables = user_tables(file, _KEYS, WebUsersError)
+    return {name: _user(where, name, table) for where, name, table in tables}
 
 
-def _user(where: str, name: str, table: Any) -> WebUser:
-    if not _NAME.fullmatch(name):
-        raise WebUsersError(f"{where}: {name!r} is not a user name (letters, digits and . _ @ + -)")
-    if not isinstance(table, dict):
-        raise WebUsersError(f"{where}: not a table")
-    if unknown := set(table) - set(_KEYS):
-        raise WebUsersError(f"{where}: unknown key {sorted(unknown)[0]!r}; known: {', '.join(_KEYS)}")
+def _user(where: str, name: str, table: dict[str, Any]) -> WebUser:
     control = table.get("control", False)
     if not isinstance(control, bool):
         raise WebUsersError(f"{where}: control must be true or false")

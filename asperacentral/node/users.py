@@ -12,8 +12,6 @@ token_key = "token.key"                  # a file; this user transfers with a to
 from __future__ import annotations
 
 import os
-import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,10 +20,10 @@ from typing import Any
 import asyncssh
 
 from asperacentral.credentials.passwords import PasswordHash, PasswordHashError, hash_password, read_hash
+from asperacentral.credentials.tables import check_name, user_tables
 from asperacentral.openascp.policy import UserPolicy
 from asperacentral.openascp.token import TokenKeyError, check_key
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,63}")
 _KEYS = frozenset({"password", "authorized_keys", "docroot", "read", "write", "token_key"})
 
 
@@ -67,7 +65,7 @@ Users = Mapping[str, User]
 
 def one_user(name: str, password: str, docroot: Path) -> Users:
     """The users of a demonstration: one, with this password. UsersFileError if name or folder won't do."""
-    _check_name(name, "the user name")
+    check_name(name, "the user name", UsersFileError)
     if not docroot.is_dir():
         raise UsersFileError(f"the docroot {docroot} is not a folder")
     return {name: User(name, docroot.resolve(), read_hash(hash_password(password)))}
@@ -75,29 +73,11 @@ def one_user(name: str, password: str, docroot: Path) -> Users:
 
 def read_users(file: Path, docroot: Path | None) -> Users:
     """The users of a file; missing folders below `docroot` are made. UsersFileError says why not."""
-    try:
-        content = tomllib.loads(file.read_text("utf-8"))
-    except OSError as problem:
-        raise UsersFileError(f"{file}: {problem.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise UsersFileError(f"{file}: {problem}") from None
-    tables = content.pop("users", None)
-    if content:
-        raise UsersFileError(f"{file}: unknown entry {sorted(content)[0]!r}; users are tables [users.NAME]")
-    if not isinstance(tables, dict) or not tables:
-        raise UsersFileError(f"{file}: no table [users.NAME] in it")
-    return {name: _read_user(file, name, table, docroot) for name, table in tables.items()}
+    tables = user_tables(file, sorted(_KEYS), UsersFileError)
+    return {name: _read_user(where, file, name, table, docroot) for where, name, table in tables}
 
 
-def _read_user(file: Path, name: str, table: Any, docroot: Path | None) -> User:
-    where = f"{file}: users.{name}"
-    _check_name(name, where)
-    if not isinstance(table, dict):
-        raise UsersFileError(f"{where}: not a table")
-    if unknown := set(table) - _KEYS:
-        raise UsersFileError(
-            f"{where}: unknown key {sorted(unknown)[0]!r}; known: {', '.join(sorted(_KEYS))}"
-        )
+def _read_user(where: str, file: Path, name: str, table: dict[str, Any], docroot: Path | None) -> User:
     password = _password(where, table.get("password"))
     keys = _authorized_keys(where, file, table.get("authorized_keys"))
     if password is None and keys is None:
@@ -111,11 +91,6 @@ def _read_user(file: Path, name: str, table: Any, docroot: Path | None) -> User:
         write=_flag(where, table, "write"),
         token_keys=_token_keys(where, file, table.get("token_key")),
     )
-
-
-def _check_name(name: str, where: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise UsersFileError(f"{where}: {name!r} is not a user name (letters, digits and . _ @ + -)")
 
 
 def _password(where: str, value: Any) -> PasswordHash | None:
