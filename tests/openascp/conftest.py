@@ -16,6 +16,22 @@ Run = Callable[..., Openascp]
 """run(mode, sources, destination, *options): starts a session."""
 
 
+def names(folder: Path) -> list[str]:
+    """All names below a folder; folders end in a slash."""
+    return sorted(str(path.relative_to(folder)) + "/" * path.is_dir() for path in folder.rglob("*"))
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """source/{a.txt,b.pdf,sub/{c.txt,d.pdf},empty/}"""
+    source = tmp_path / "source"
+    (source / "sub").mkdir(parents=True)
+    (source / "empty").mkdir()
+    for name in ("a.txt", "b.pdf", "sub/c.txt", "sub/d.pdf"):
+        (source / name).write_text(name * 1000)
+    return source
+
+
 @pytest.fixture(scope="session")
 def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     """One server for all tests that do not harm it."""

@@ -9,18 +9,13 @@ import pytest
 from asperacentral.openascp.confined import Files
 from asperacentral.openascp.exchange import listing
 from asperacentral.openascp.exchange.terms import Terms, UnknownTermError
-from tests.openascp.conftest import Run
+from tests.openascp.conftest import Run, names
 from tests.openascp.exchange.pair import Pair
 
 BOTH = pytest.mark.parametrize(
     ("mode", "plane"), [("send", "exchange"), ("recv", "exchange"), ("recv", "sftp")]
 )
 DELETE = "--delete-before-transfer"
-
-
-def names(folder: Path) -> list[str]:
-    """All names below a folder; folders end in a slash."""
-    return sorted(str(path.relative_to(folder)) + "/" * path.is_dir() for path in folder.rglob("*"))
 
 
 @pytest.fixture

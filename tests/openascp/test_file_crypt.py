@@ -13,29 +13,13 @@ import pytest
 from asperacentral.fasp.management import Message
 from asperacentral.openascp.files.filecrypt import CHUNK, sealed_size
 from tests.openascp import sshd as openssh
-from tests.openascp.conftest import ON_BOTH, Run
+from tests.openascp.conftest import ON_BOTH, Run, names
 from tests.openascp.sshd import Sshd
 
 pytestmark = pytest.mark.sshd
 PASSPHRASE = {"ASPERA_SCP_FILEPASS": "open sesame"}
 SIZE = 6 << 20
 JOB = "--partial-tag=job"
-
-
-def names(folder: Path) -> list[str]:
-    """All names below a folder; folders end in a slash."""
-    return sorted(str(path.relative_to(folder)) + "/" * path.is_dir() for path in folder.rglob("*"))
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """source/{a.txt,b.pdf,sub/{c.txt,d.pdf},empty/}"""
-    source = tmp_path / "source"
-    (source / "sub").mkdir(parents=True)
-    (source / "empty").mkdir()
-    for name in ("a.txt", "b.pdf", "sub/c.txt", "sub/d.pdf"):
-        (source / name).write_text(name * 1000)
-    return source
 
 
 @pytest.fixture

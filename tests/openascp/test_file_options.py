@@ -9,29 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.openascp.conftest import ON_BOTH, Run
+from tests.openascp.conftest import ON_BOTH, Run, names
 
 pytestmark = pytest.mark.sshd
 BOTH = pytest.mark.parametrize(
     ("mode", "plane"), [("send", "exchange"), ("recv", "exchange"), ("recv", "sftp")]
 )
 """Of SFTP one direction is enough: the same code reads and writes on both sides."""
-
-
-def names(folder: Path) -> list[str]:
-    """All names below a folder; folders end in a slash."""
-    return sorted(str(path.relative_to(folder)) + "/" * path.is_dir() for path in folder.rglob("*"))
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """source/{a.txt,b.pdf,sub/{c.txt,d.pdf},empty/}"""
-    source = tmp_path / "source"
-    (source / "sub").mkdir(parents=True)
-    (source / "empty").mkdir()
-    for name in ("a.txt", "b.pdf", "sub/c.txt", "sub/d.pdf"):
-        (source / name).write_text(name * 1000)
-    return source
 
 
 @BOTH
