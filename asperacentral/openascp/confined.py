@@ -13,7 +13,7 @@ takes them, relative ones start at the working directory.
 """
 
 # Paths are bytes here, which pathlib does not take.
-# ruff: noqa: PTH101, PTH120
+# ruff: noqa: PTH101, PTH116, PTH120
 
 from __future__ import annotations
 
@@ -297,6 +297,9 @@ class _WholeFileSystem(Files):
 
     def open(self, path: bytes, flags: int, mode: int = 0o666) -> int:
         return os.open(_possible(path), flags | os.O_CLOEXEC, mode)
+
+    def stat(self, path: bytes, *, follow: bool = True) -> os.stat_result:
+        return os.stat(_possible(path), follow_symlinks=follow)
 
     def resolve(self, path: bytes) -> bytes:
         return os.path.realpath(_possible(path))

@@ -96,6 +96,11 @@ class Managers:
         """Whether any manager listens now."""
         return any(link.connected for link in self._links)
 
+    @property
+    def any(self) -> bool:
+        """Whether there is a manager at all, listening now or perhaps later: else no report need be written."""
+        return bool(self._links)
+
     async def dial(self) -> None:
         """Connect to all. ManagerUnreachableError when one that is needed does not answer; others are left out."""
         for (host, port), link in self._needed:

@@ -70,5 +70,5 @@ def _refuse_impossible(name: bytes) -> None:
         raise BadPathError("a name cannot hold a NUL character")
     if len(name) > LONGEST:
         raise BadPathError(f"a name longer than {LONGEST} bytes is refused")
-    if any(len(part) > LONGEST_PART for part in name.split(b"/")):
+    if len(name) > LONGEST_PART and any(len(part) > LONGEST_PART for part in name.split(b"/")):
         raise BadPathError(f"a name with a part longer than {LONGEST_PART} bytes is refused")

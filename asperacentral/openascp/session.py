@@ -345,7 +345,9 @@ class Session:
     def started(self, file: PlannedFile, size: int) -> None:
         """See dataplane.Observer."""
         self._log.started(file, size)
-        self._link.tell(messages.start(self._identity, self._counters.started(file, size)))
+        state = self._counters.started(file, size)
+        if self._link.any:
+            self._link.tell(messages.start(self._identity, state))
 
     def moved(self, file: PlannedFile, count: int, contiguous: int) -> None:
         """See dataplane.Observer."""
@@ -355,6 +357,8 @@ class Session:
         """See dataplane.Observer."""
         state = self._counters.finished(file)
         self._log.settled(file, "completed", file.due, checksum)
+        if not self._link.any:
+            return
         self._link.tell(
             messages.stop(
                 self._identity,
@@ -460,6 +464,8 @@ class Session:
                 self._feed.close()  # nobody is left who could give more sources
             progress = self._progress()
             self._console.progress(progress, self._totals)
+            if not self._link.any:
+                continue
             if self._state not in states.ANNOUNCED:
                 if tick % HERE_TICKS == 0:
                     self._link.mention(messages.report(MessageType.NOP, self._identity, {}))

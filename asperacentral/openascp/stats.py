@@ -136,8 +136,7 @@ class Counters:
     def _file_id(self, file: PlannedFile) -> str:
         """Five groups of eight hex digits, the same in all messages about a file of this session."""
         name = f"{self._session_id}/{file.index}".encode()
-        digits = hashlib.sha1(name, usedforsecurity=False).hexdigest()
-        return "-".join(digits[place : place + 8] for place in range(0, 40, 8))
+        return hashlib.sha1(name, usedforsecurity=False).digest().hex("-", -4)
 
 
 def _first(file: PlannedFile) -> int:

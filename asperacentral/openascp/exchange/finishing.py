@@ -30,6 +30,7 @@ class Finisher:
         self._unsealing = unsealing
         self._terms = terms
         self._preserve = terms.preserving()
+        self._keeps_attributes = self._preserve != Preserve()
         self._syncing = Syncing()
 
     def sync(self) -> None:
@@ -49,9 +50,9 @@ class Finisher:
             os.close(descriptor)
 
     @property
-    def keeps_folders(self) -> bool:
-        """Whether folders get attributes."""
-        return self._preserve != Preserve()
+    def keeps_attributes(self) -> bool:
+        """Whether files and folders get attributes."""
+        return self._keeps_attributes
 
     @property
     def resumes(self) -> bool:
@@ -104,12 +105,14 @@ class Finisher:
         partial.remove(self._files, target.checkpoint, target.partial)
 
     def _give_name(self, descriptor: int, path: bytes, target: Target) -> None:
-        metadata = metadata_of(target.entry)
-        attributes.apply(descriptor, metadata, self._preserve)
+        metadata = metadata_of(target.entry) if self.keeps_attributes else None
+        if metadata is not None:
+            attributes.apply(descriptor, metadata, self._preserve)
         if self._terms.save:
             self._keep(target.place)
         self._files.rename(path, target.place, replace=self._terms.overwrite != "never")
-        self._write_metafile(target.place, metadata)
+        if metadata is not None:
+            self._write_metafile(target.place, metadata)
 
     def finish_folder(self, place: bytes, entry: Entry) -> None:
         """Give a folder its attributes, when nothing changes in it any more. OSError."""

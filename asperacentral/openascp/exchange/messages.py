@@ -447,9 +447,12 @@ def _tuple_reader(parts: tuple[Any, ...]) -> _Reader:
     if parts[-1] is not Ellipsis:
         readers = [_reader(part) for part in parts]
         return lambda value, name: tuple(
-            reader(each, name) for reader, each in zip(readers, _list(value, name, len(readers)), strict=True)
+            [
+                reader(each, name)
+                for reader, each in zip(readers, _list(value, name, len(readers)), strict=True)
+            ]
         )
-    return lambda value, name: tuple(first(each, name) for each in _list(value, name))
+    return lambda value, name: tuple([first(each, name) for each in _list(value, name)])
 
 
 def _record_reader(kind: type[Any]) -> _Reader:
@@ -460,7 +463,7 @@ def _record_reader(kind: type[Any]) -> _Reader:
         given = _list(value, name)
         if len(given) < needed:
             raise RemoteProtocolError(f"{name}: a record of {len(given)} fields")
-        return kind(*(reader(each, inner) for (inner, reader, _), each in zip(readers, given, strict=False)))
+        return kind(*[reader(each, inner) for (inner, reader, _), each in zip(readers, given, strict=False)])
 
     return read_record
 

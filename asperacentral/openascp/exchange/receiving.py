@@ -294,7 +294,7 @@ class ReceivingHalf(Half):
                 self.observer.path_failed(shown, outcome)
             self._settle(Settled(entry.id, FAILED, int(outcome.code), str(outcome)))
         else:
-            if entry.kind == FOLDER and self._finisher.keeps_folders:
+            if entry.kind == FOLDER and self._finisher.keeps_attributes:
                 self._folders.append(entry)
             self._settle_for_good(Settled(entry.id, outcome))
 

@@ -175,7 +175,7 @@ class Scanner:
             yield found
 
     def _takes(self, argument: Argument, path: bytes) -> bool:
-        return self._deal.takes(joined(argument.name, path))
+        return self._deal.alone or self._deal.takes(joined(argument.name, path))
 
     def _pass(self, folder: _Waiting) -> None:
         """A folder of another session: keep it for the case that something of this one's is in it."""

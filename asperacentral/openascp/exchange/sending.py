@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -55,6 +56,9 @@ from asperacentral.openascp.scancounts import ScanCounts
 
 MOST_UNSETTLED = 16_384
 """Entries announced and not yet settled: what bounds memory on both sides."""
+
+GATHER_SECONDS = 0.01
+"""Between two messages of verdicts, when many small files are read one after the other."""
 
 MOST_EXTENTS = 100_000
 """Laid out and not yet told to be written; a receiving half has never more than a twentieth of it."""
@@ -121,6 +125,9 @@ class SendingHalf(Half):
         self._layout = Layout()
         self._questions = 0
         self._verdicts: list[Verdict] = []
+        self._verdicts_due = 0.0  # not before: each message costs as much as many verdicts in it
+        self._read: list[Verdict] = []  # told by the reading thread and not yet taken
+        self._read_lock = threading.Lock()
         self._contents = contents or Contents()
         self._reader = StreamReader(files, self._tell_verdict, terms, self._contents)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="scan")
@@ -363,19 +370,30 @@ class SendingHalf(Half):
         await self._plane(self._reader)
 
     def _tell_verdict(self, verdict: Verdict) -> None:
-        """In the reading thread."""
-        self._loop.call_soon_threadsafe(self._add_verdict, verdict)
+        """In the reading thread: the loop is woken once for all that come before it looks."""
+        with self._read_lock:
+            self._read.append(verdict)
+            first = len(self._read) == 1
+        if first:
+            self._loop.call_soon_threadsafe(self._add_read)
+
+    def _add_read(self) -> None:
+        with self._read_lock:
+            verdicts, self._read = self._read, []
+        for verdict in verdicts:
+            self._add_verdict(verdict)
 
     def _add_verdict(self, verdict: Verdict) -> None:
-        """Send verdicts together, at the end of the loop's turn."""
+        """Send verdicts together: the first at the end of the loop's turn, those that follow a moment later."""
         if (outgoing := self._outgoing.get(verdict.id)) is not None:
             outgoing.checksum = verdict.checksum.decode("ascii")
         self._verdicts.append(verdict)
         if len(self._verdicts) == 1:
-            self._loop.call_soon(self._send_verdicts)
+            self._loop.call_at(self._verdicts_due, self._send_verdicts)
 
     def _send_verdicts(self) -> None:
         verdicts, self._verdicts = self._verdicts, []
+        self._verdicts_due = self._loop.time() + GATHER_SECONDS
         self.conversation.send(Verdicts(tuple(verdicts)))
 
     async def _answer(self, ask: Ask) -> None:
