@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
+import select
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -90,6 +91,10 @@ class Router(ABC):
     @abstractmethod
     def process(self, request: GatewayRequest) -> None:
         """Answer a request that is here whole, now or later."""
+
+    @abstractmethod
+    def loggable(self, path: str) -> str:
+        """A path without what nobody should read in a log."""
 
     @abstractmethod
     def headers(self, request: GatewayRequest) -> Mapping[str, str]:
@@ -180,7 +185,7 @@ class GatewayRequest(LimitedRequest):
         log.info(
             "%s %s from %s: %d%s",
             printable(self.channel.asked_method),
-            printable(self.channel.asked_path),
+            printable(self.channel.site.router.loggable(self.channel.asked_path)),
             self.channel.peer,
             answer.status,
             f", {answer.body.decode('utf-8', 'replace')}" if answer.status >= 400 else "",
@@ -241,6 +246,8 @@ class GatewayChannel(LimitedChannel):
     _patience: Any = None
     _moved = 0
     _held = False
+    _excused = False
+    _waited = False
     _read_size: int | None = None
     _upgraded: Any = None
 
@@ -288,7 +295,7 @@ class GatewayChannel(LimitedChannel):
     def hold(self) -> None:
         """Read no more for now: who takes the body is behind."""
         if not self._held:
-            self._held = True
+            self._held = self._waited = True
             self.transport.pauseProducing()
 
     def resume(self) -> None:
@@ -297,11 +304,20 @@ class GatewayChannel(LimitedChannel):
             self._held = False
             self.transport.resumeProducing()
 
+    def excuse(self, excused: bool) -> None:
+        """Whether it is our doing that next to nothing moves."""
+        self._excused = excused
+        self._waited = self._waited or excused
+
     def watch(self) -> None:
-        """From now on so many bytes must be `moved` at least, or the connection is closed."""
+        """From now on so many bytes must be `moved` at least, or the connection is closed.
+
+        What we hold up does not count; whether the client is still there is looked at all the same.
+        """
         self.unwatch()
         self.setTimeout(None)
         self._moved = 0
+        self._waited = self._held or self._excused
         self._patience = self.site.clock.callLater(self.site.patience, self._look)
 
     def unwatch(self) -> None:
@@ -317,7 +333,11 @@ class GatewayChannel(LimitedChannel):
 
     def _look(self) -> None:
         self._patience = None
-        if not self._held and self._moved < self.site.patience * LEAST_RATE:
+        if self._held and _is_gone(self.transport):
+            log.info("closed the connection of %s: the client has left", self.peer)
+            self.transport.abortConnection()
+            return
+        if not self._waited and self._moved < self.site.patience * LEAST_RATE:
             log.info(
                 "closed the connection of %s: it moved %d bytes in %g s",
                 self.peer,
@@ -373,6 +393,13 @@ class GatewayChannel(LimitedChannel):
         protocol.makeConnection(self.transport)
         self.transport.resumeProducing()
         protocol.dataReceived(opening)
+
+
+def _is_gone(transport: Any) -> bool:
+    """Whether the other end of a connection that is not read from has closed it."""
+    looked = select.poll()
+    looked.register(transport.fileno(), getattr(select, "POLLRDHUP", 0))
+    return bool(looked.poll(0))
 
 
 class GatewaySite(LimitedSite):

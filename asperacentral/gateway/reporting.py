@@ -1,7 +1,8 @@
 """Each browser transfer is a session that Central sees: told as a server half of openascp tells of its own.
 
 Managers of this machine leave port files (`openascp.incoming`); they hear of the session, of each file and of its end,
-with the transport `http`, and may cancel it. None of them is needed: what they do not take is dropped.
+with the transport `http`, and may cancel it or say at what rate it moves. None of them is needed: what they do not take
+is dropped.
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ from typing import Any
 
 from asperacentral.fasp import messages
 from asperacentral.fasp.management import Message, MessageType
+from asperacentral.fasp.reactor import ManagerReactor
 from asperacentral.gateway.errors import Told
+from asperacentral.gateway.pace import Pace
 from asperacentral.openascp.failures import Failure, SessionFailure
 from asperacentral.openascp.incoming import IncomingReports, port_files
 from asperacentral.openascp.plan import PlannedFile
 from asperacentral.openascp.scancounts import ScanCounts
 
 TRANSPORT = "http"
+LARGEST_RATE = 1_000_000_000
+"""Kbps."""
 
 log = logging.getLogger(__name__)
 
@@ -42,15 +47,21 @@ class Facts:
 
 
 class SessionReport:
-    """One transfer's reports, in order, from its beginning to `ended`. `cancel` is called when a manager wants that."""
+    """One transfer's reports, in order, from its beginning to `ended`, and its `pace`. `cancel` is called when a
+    manager wants that.
+    """
 
-    def __init__(self, facts: Facts, environ: Mapping[str, str], cancel: Callable[[], None]) -> None:
+    def __init__(
+        self, facts: Facts, environ: Mapping[str, str], cancel: Callable[[], None], pace: Pace
+    ) -> None:
         self.session_id = str(uuid.uuid4())
+        self.pace = pace
+        self._usual = self._rates = messages.Rates(facts.target_rate)
         self._reports = IncomingReports(
             self.session_id,
             direction=messages.RECEIVING if facts.incoming else messages.SENDING,
             cookie=facts.cookie,
-            rates=messages.Rates(facts.target_rate),
+            rates=self._rates,
             facts={
                 "Transport": TRANSPORT,
                 "User": facts.user,
@@ -118,6 +129,7 @@ class SessionReport:
             if self._file is not None:
                 self._tell(self._reports.failed, self._file, failure)
             self._end = failure
+        self.pace.end()
         self._over.set()
 
     def _tell(self, function: Callable[..., None], *arguments: Any) -> None:
@@ -140,21 +152,39 @@ class SessionReport:
             log.exception("session %s could not be told of", self.session_id)
 
     def _obey(self, message: Message) -> None:
-        if message.type == MessageType.CANCEL and not self._over.is_set():
+        if self._over.is_set():
+            return
+        if message.type == MessageType.CANCEL:
             log.info("session %s is cancelled by a manager", self.session_id)
             self._cancel()
+        elif message.type == MessageType.RATE:
+            self._take_rates(message)
+
+    def _take_rates(self, message: Message) -> None:
+        """The target rate is kept to; a minimum and a policy mean nothing over TCP and are told back. With the rate
+        that it began with, which is not kept to, a transfer is unhindered again.
+        """
+        target, minimum = (
+            min(max(0, message.integer(name, now)), LARGEST_RATE)
+            for name, now in (("Rate", self._rates.target_rate), ("MinRate", self._rates.minimum_rate))
+        )
+        self._rates = messages.Rates(target, minimum, messages.policy_of(message) or self._rates.policy)
+        self.pace.set_rate(None if target == self._usual.target_rate else target)
+        log.info("session %s: a manager sets %d Kbps", self.session_id, target)
+        self._reports.rates_changed(self._rates)
 
 
 class Reporter:
     """Makes the reports of one gateway. `environ` tells where port files are."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], clock: ManagerReactor) -> None:
         self._environ = dict(environ)
+        self._clock = clock
         self._running: set[asyncio.Task[None]] = set()
 
     def session(self, facts: Facts, cancel: Callable[[], None]) -> SessionReport:
         """A transfer begins."""
-        report = SessionReport(facts, self._environ, cancel)
+        report = SessionReport(facts, self._environ, cancel, Pace(self._clock))
         self._running.add(report.finished)
         report.finished.add_done_callback(self._running.discard)
         return report

@@ -18,6 +18,7 @@ BASE = "/aspera/http-gwy"
 NAME = "asperacentral HTTP Gateway"
 UPLOADS = (f"{BASE}/v1/upload", f"{BASE}/v2/upload", f"{BASE}/v3/upload")
 DOWNLOADS = (f"{BASE}/v1/download", f"{BASE}/v3/download")
+NO_STREAMS = Answer.error(501, "videos are not streamed here; download the file")
 
 Handler = Callable[[GatewayRequest], None]
 
@@ -54,6 +55,7 @@ class Routes(Router):
             f"{BASE}/v3/download": {"GET": downloads.download},
             f"{BASE}/v3/presign": {"POST": downloads.presign},
             f"{BASE}/v3/package": {"POST": downloads.package},
+            f"{BASE}/v1/start-stream": {"POST": lambda request: request.answer(NO_STREAMS)},
             "/": {"GET": lambda request: request.answer(CONNECTED)},
             **more,
         }
@@ -80,6 +82,11 @@ class Routes(Router):
             request.answer(Answer.error(405, f"{', '.join(handlers)} only"))
         else:
             handlers[method](request)
+
+    def loggable(self, path: str) -> str:
+        """See Router: what stands for `*` in the table is an id that brings files."""
+        folder = path.rpartition("/")[0]
+        return f"{folder}/*" if path not in self._handlers and f"{folder}/*" in self._handlers else path
 
     def headers(self, request: GatewayRequest) -> Mapping[str, str]:
         """See Router."""

@@ -1,8 +1,8 @@
 """Sending files to a client as fast as it takes them: one as it is, or many as a ZIP that is made on the way.
 
 Where the connection is bare TCP the kernel copies a file to it (sendfile); over TLS, and for a ZIP, pieces are read
-and written while the connection takes them. Nothing is kept. A file that changes its size meanwhile ends the
-connection, so that nobody takes what came for the whole.
+and written while the connection takes them and the transfer's pace permits. Nothing is kept. A file that changes its
+size meanwhile ends the connection, so that nobody takes what came for the whole.
 """
 
 # Method names are twisted's, and its classes are only partly typed.
@@ -26,6 +26,7 @@ from asperacentral.fasp.errors import FaspCode
 from asperacentral.gateway.backends import Offered
 from asperacentral.gateway.errors import TransferRefusedError
 from asperacentral.gateway.http import GatewayRequest
+from asperacentral.gateway.pace import Pace
 
 PIECE = 256 * 1024
 """Bytes read at a time."""
@@ -54,11 +55,13 @@ Moved = Callable[[int], None]
 class _Sender(ABC):
     """Sends by `_turn` while the connection takes more; `done` fires at the end, or fails."""
 
-    def __init__(self, request: GatewayRequest, moved: Moved) -> None:
+    def __init__(self, request: GatewayRequest, moved: Moved, pace: Pace) -> None:
         self._request = request
         self._moved = moved
+        self._pace = pace
         self._paused = False
         self._running = False
+        self._waiting = False
         self.done: Deferred[None] = Deferred()
 
     def start(self) -> Deferred[None]:
@@ -66,13 +69,13 @@ class _Sender(ABC):
         self._request.notifyFinish().addErrback(lambda _: self._fail(ClientLeftError()))
         self._request.channel.watch()
         self._request.registerProducer(self, True)
-        self._first()
+        self._go_on()
         return self.done
 
     def resumeProducing(self) -> None:
         """The connection takes more."""
         self._paused = False
-        if self._running or self.done.called:
+        if self._running or self._waiting or self.done.called:
             return
         self._running = True
         try:
@@ -90,15 +93,34 @@ class _Sender(ABC):
         """The connection is closed."""
         self._fail(ClientLeftError())
 
-    def _first(self) -> None:
-        self.resumeProducing()
+    def _go_on(self) -> None:
+        """Begin, or begin again after waiting."""
+        if not self._paused:
+            self.resumeProducing()
 
     @abstractmethod
     def _turn(self) -> None:
         """Send until paused, ended, or others should have their turn."""
 
+    def _may(self) -> bool:
+        """Whether more may be sent now; if not, it goes on by itself when it may."""
+        waiting = self._pace.behind()
+        if waiting is None:
+            return True
+        self._waiting = True
+        self._request.channel.excuse(True)
+        waiting.addCallback(self._waited)
+        return False
+
+    def _waited(self, _: None) -> None:
+        if not self.done.called:
+            self._waiting = False
+            self._request.channel.excuse(False)
+            self._go_on()
+
     def _sent(self, count: int) -> None:
         self._request.channel.moved(count)
+        self._pace.moved(count)
         self._moved(count)
 
     def _end(self) -> None:
@@ -120,13 +142,13 @@ class _Sender(ABC):
 class _ByKernel(_Sender):
     """One file over bare TCP. The connection's own buffer must be empty whenever the kernel copies past it."""
 
-    def __init__(self, request: GatewayRequest, moved: Moved, descriptor: int, size: int) -> None:
-        super().__init__(request, moved)
+    def __init__(self, request: GatewayRequest, moved: Moved, pace: Pace, descriptor: int, size: int) -> None:
+        super().__init__(request, moved, pace)
         self._transport: Any = request.channel.transport
         self._descriptor = descriptor
         self._offset, self._size = 0, size
 
-    def _first(self) -> None:
+    def _go_on(self) -> None:
         self._call_again()
 
     def _call_again(self) -> None:
@@ -140,12 +162,14 @@ class _ByKernel(_Sender):
             if self._offset >= until:
                 self._call_again()
                 return
+            if not self._may():
+                return
             try:
                 count = os.sendfile(
                     self._transport.fileno(),
                     self._descriptor,
                     self._offset,
-                    min(self._size - self._offset, TURN),
+                    min(self._size - self._offset, self._pace.block(TURN)),
                 )
             except BlockingIOError:
                 self._call_again()
@@ -162,12 +186,12 @@ class _ByKernel(_Sender):
 class _ByPieces(_Sender):
     """Whatever comes in pieces."""
 
-    def __init__(self, request: GatewayRequest, moved: Moved, pieces: Iterator[bytes]) -> None:
-        super().__init__(request, moved)
+    def __init__(self, request: GatewayRequest, moved: Moved, pace: Pace, pieces: Iterator[bytes]) -> None:
+        super().__init__(request, moved, pace)
         self._pieces = pieces
 
     def _turn(self) -> None:
-        while not self._paused:
+        while not self._paused and self._may():
             piece = next(self._pieces, None)
             if piece is None:
                 self._end()
@@ -176,12 +200,14 @@ class _ByPieces(_Sender):
             self._sent(len(piece))
 
 
-def send_file(request: GatewayRequest, descriptor: int, size: int, moved: Moved) -> Deferred[None]:
+def send_file(
+    request: GatewayRequest, descriptor: int, size: int, moved: Moved, pace: Pace
+) -> Deferred[None]:
     """Send the first `size` bytes of an open file. `moved` is told how many went. Fails with SendingError."""
     transport: Any = request.channel.transport
     if isinstance(transport, Connection) and not request.secure:
-        return _ByKernel(request, moved, descriptor, size).start()
-    return _ByPieces(request, moved, _read(descriptor, size)).start()
+        return _ByKernel(request, moved, pace, descriptor, size).start()
+    return _ByPieces(request, moved, pace, _read(descriptor, size)).start()
 
 
 class ZipOfFiles:
@@ -204,9 +230,9 @@ class ZipOfFiles:
             self._stream.add(self._content(offered), offered.name, size=offered.size)
         self.size = len(self._stream)
 
-    def send(self, request: GatewayRequest) -> Deferred[None]:
+    def send(self, request: GatewayRequest, pace: Pace) -> Deferred[None]:
         """Send all of it. Fails with SendingError or OSError."""
-        return _ByPieces(request, lambda _: None, iter(self._stream)).start()
+        return _ByPieces(request, lambda _: None, pace, iter(self._stream)).start()
 
     def _content(self, offered: Offered) -> Iterator[bytes]:
         begun, moved, ended = self._told

@@ -58,7 +58,7 @@ class Gateway:
         self._reactor = reactor
         self._ports: list[Any] = []
         self.port = 0
-        self._reporter = Reporter({**os.environ, RUN_DIRECTORY: str(settings.run_directory)})
+        self._reporter = Reporter({**os.environ, RUN_DIRECTORY: str(settings.run_directory)}, reactor)
         self._packages = _packages(settings)
         self._servers = self._transfer_servers()
         self._authority = _authority(settings, reactor)

@@ -113,7 +113,7 @@ class Transfers:
         if len(sizes) == len(spec.paths):
             report.expected(len(sizes), sum(sizes))
         log.info("session %s: upload by %s from %s", report.session_id, user, ends.client)
-        return Upload(spec, receiver, report, self._limits)
+        return Upload(spec, receiver, report, self._limits, report.pace)
 
     def wanted(self, spec: TransferSpec, login: Login, *, secure: bool) -> Wanted:
         """A download as it will be permitted. NotAuthorizedError, TransferRefusedError."""
@@ -240,7 +240,7 @@ class Transfers:
                 report.done(size)
             return result
 
-        return send_file(request, descriptor, size, report.moved).addBoth(close)
+        return send_file(request, descriptor, size, report.moved, report.pace).addBoth(close)
 
     def _send_zip(
         self,
@@ -258,7 +258,7 @@ class Transfers:
         )
         name = (spec.download_name or "download").removesuffix(".zip") + ".zip"
         request.begin_answer(200, _attachment(name, "application/zip", zipped.size, exact=exact))
-        return zipped.send(request)
+        return zipped.send(request, report.pace)
 
 
 def _facts(spec: TransferSpec, user: str, ends: Ends) -> Facts:

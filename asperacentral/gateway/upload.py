@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from asperacentral.gateway.backends import Receiver
 from asperacentral.gateway.errors import Told, TransferRefusedError
 from asperacentral.gateway.form import escaped, unescaped
+from asperacentral.gateway.pace import Pace
 from asperacentral.gateway.spec import SpecError, TransferSpec, joined, safe_name
 
 
@@ -44,12 +45,18 @@ class Upload:
     """The files of one transfer spec on their way into a back end. Errors are those of `errors.told`."""
 
     def __init__(
-        self, spec: TransferSpec, receiver: Receiver, report: UploadReport, limits: UploadLimits
+        self,
+        spec: TransferSpec,
+        receiver: Receiver,
+        report: UploadReport,
+        limits: UploadLimits,
+        pace: Pace,
     ) -> None:
         self._spec = spec
         self._receiver = receiver
         self._report = report
         self._limits = limits
+        self._pace = pace
         self._expected = {path.source: path for path in spec.paths}
         texts = [path.source.decode("utf-8", "surrogateescape") for path in spec.paths]
         self._written = {escaped(text): text for text in texts} | {text: text for text in texts}
@@ -92,6 +99,7 @@ class Upload:
             raise TransferRefusedError(400, "a file is longer than was said")
         self._receiver.write(data)
         self._report.moved(len(data))
+        self._pace.moved(len(data))
 
     def end(self) -> None:
         """The file has come."""
@@ -104,7 +112,10 @@ class Upload:
 
     def behind(self) -> Deferred[None] | None:
         """Fires when more should come; None when it may come at once."""
-        return self._receiver.behind()
+        waiting, paced = self._receiver.behind(), self._pace.behind()
+        if waiting is None or paced is None:
+            return waiting or paced
+        return waiting.addCallback(lambda _: paced)
 
     @property
     def complete(self) -> bool:

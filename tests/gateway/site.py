@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -153,11 +154,8 @@ class Site:
         """A request with a connection of its own; `_` in a header's name stands for `-`."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.secure:
-            import ssl
-
-            context = ssl.create_default_context(cafile=str(self.folder / "gateway.pem"))
             connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                "localhost", self.port, timeout=PATIENCE, context=context
+                "localhost", self.port, timeout=PATIENCE, context=self._trust()
             )
         else:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
@@ -168,6 +166,14 @@ class Site:
             return Answer(answer.status, found, answer.read())
         finally:
             connection.close()
+
+    def connection(self) -> socket.socket:
+        """A connection to it, by TLS where it has a certificate."""
+        plain = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+        return self._trust().wrap_socket(plain, server_hostname="localhost") if self.secure else plain
+
+    def _trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.folder / "gateway.pem"))
 
     def upload(self, spec: Any, files: Mapping[str, bytes], **headers: str) -> Answer:
         """Protocol version 3, as the page's library sends it. Without headers it is alice with her password."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
+import time
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +18,7 @@ import zeep
 from asperacentral.commands.client import CentralClient
 from asperacentral.commands.local import LocalDaemon
 from tests.gateway.site import BASE, Site, basic, form, receive_spec, send_spec, spec_header, until
-from tests.gateway.test_websocket import Client, record
+from tests.gateway.test_websocket import BINARY, Client, record
 
 ALICE = {"Authorization": basic("alice")}
 
@@ -59,7 +61,7 @@ class Central:
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Central]]:
     prefix = tmp_path_factory.mktemp("both") / "s"
     daemon = LocalDaemon(prefix)
-    site = Site(prefix)
+    site = Site(prefix, options={"idle_timeout": "5"})
     with daemon, site:
         yield site, Central(daemon)
 
@@ -166,6 +168,75 @@ def test_central_cancels_a_download(both: tuple[Site, Central]) -> None:
         with pytest.raises(ConnectionError):
             while connection.recv(1 << 20):
                 pass
+
+
+def test_central_pauses_an_upload_and_lets_it_go_on(both: tuple[Site, Central]) -> None:
+    site, central = both
+    with Client(site) as client:
+        client.say({"transfer_spec": send_spec("p", cookie="held")})
+        client.say(record("p", 15, 0, 3))
+        client.data(b"12345")
+        session = central.session("held", ended=False)["session_uuid"]
+        central.client.pause_session(session)
+        until(lambda: central.session("held", ended=False)["status"] == "paused", "the pause")
+        client.send(BINARY, b"12345")
+        assert is_silent(client.socket), "the slice is not acknowledged, so no more comes"
+        central.client.resume_session(session)
+        assert client.answer() == "end upload"
+        until(lambda: central.session("held", ended=False)["status"] == "running", "its going on")
+        assert client.data(b"12345") == "end upload"
+    assert central.session("held")["status"] == "completed"
+    assert (site.root / "alice/p").read_bytes() == b"12345" * 3
+
+
+def test_central_pauses_a_download_and_gives_it_a_rate(both: tuple[Site, Central]) -> None:
+    site, central = both
+    size, rate = 24 << 20, 48_000
+    with (site.root / "alice/r").open("wb") as file:
+        file.truncate(size)
+    spec = spec_header(receive_spec("r", cookie="rated"))
+    with site.connection() as connection:
+        connection.sendall(
+            f"GET {BASE}/v3/download HTTP/1.1\r\nHost: x\r\nX-Aspera-Spec: {spec}\r\n"
+            f"Authorization: {ALICE['Authorization']}\r\n\r\n".encode()
+        )
+        session = central.session("rated", ended=False)["session_uuid"]
+        central.client.pause_session(session)
+        until(lambda: central.session("rated", ended=False)["status"] == "paused", "the pause")
+        came = b""
+        while not is_silent(connection):
+            came += connection.recv(1 << 20)
+        head, _, body = came.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200")
+        assert len(body) < size
+        rest = size - len(body)
+        began = time.monotonic()
+        central.client.set_rate(session, rate, None, None)
+        while rest:
+            rest -= len(connection.recv(1 << 20))
+        assert time.monotonic() - began > 0.8 * (size - len(body)) * 8 / 1000 / rate
+    done = central.session("rated")
+    assert (done["status"], done["target_rate"]) == ("completed", rate)
+
+
+def test_a_paused_upload_whose_page_was_closed_ends(both: tuple[Site, Central]) -> None:
+    site, central = both
+    with Client(site) as client:
+        client.say({"transfer_spec": send_spec("q", cookie="closed")})
+        client.say(record("q", 15, 0, 3))
+        client.data(b"12345")
+        session = central.session("closed", ended=False)["session_uuid"]
+        central.client.pause_session(session)
+        until(lambda: central.session("closed", ended=False)["status"] == "paused", "the pause")
+        client.send(BINARY, b"12345")
+        assert is_silent(client.socket)
+    until(lambda: central.session("closed")["status"] == "error", "its end")
+    assert "q" not in site.files()
+
+
+def is_silent(connection: socket.socket) -> bool:
+    """Whether nothing comes for a second."""
+    return not select.select([connection], [], [], 1.0)[0]
 
 
 def test_a_gateway_that_is_killed_leaves_no_session_running(both: tuple[Site, Central]) -> None:

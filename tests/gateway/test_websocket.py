@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import socket
 import struct
 from types import TracebackType
 from typing import Any
@@ -21,7 +20,7 @@ class Client:
     """A WebSocket client that does what it is told, right or wrong."""
 
     def __init__(self, site: Site, version: str = "v2", **headers: str) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", site.port), timeout=60)
+        self.socket = site.connection()
         lines = {"Authorization": basic("alice")} | {
             name.replace("_", "-"): value for name, value in headers.items()
         }
