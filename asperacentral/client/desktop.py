@@ -26,6 +26,7 @@ from asperacentral.client.consent import Consent
 from asperacentral.client.dialogs import Dialogs, Presenter
 from asperacentral.client.engine import AT_ONCE, Engine
 from asperacentral.client.grants import Grants
+from asperacentral.client.handover import Handover
 from asperacentral.client.page_spec import Desk
 from asperacentral.client.pages import Pages
 from asperacentral.client.rpc import RpcFace
@@ -33,7 +34,7 @@ from asperacentral.client.rpc_web import RpcResource
 from asperacentral.client.service import Service, Shown
 from asperacentral.client.web import ClientSite
 from asperacentral.client.window import Window
-from asperacentral.fasp import FaspManager
+from asperacentral.fasp import FaspManager, ownership
 
 RPC_PORTS = range(33024, 33030)
 CONNECT_PORTS = range(33003, 33023)
@@ -85,7 +86,9 @@ class Desktop:
         self.engine = Engine(reactor, manager, self.book, at_once=options.at_once)
         opener = native.opener(reactor, options.opener)
         window = Window(self.engine, self.book)
-        pages = Pages(reactor, self._address_of_pages, opener, options.downloads)
+        guarded = ownership.user_of(0, 0) is not None  # this system says whose a connection is
+        show = opener if guarded else Handover(options.folder, opener, reactor)
+        pages = Pages(reactor, self._address_of_pages, show, options.downloads)
         self.dialogs = Dialogs(_presenter(reactor, options, pages))
         self.consent = Consent(self.book, self.dialogs, reactor.seconds)
         self.service = Service(
@@ -95,7 +98,7 @@ class Desktop:
             self.consent,
             Desk(options.downloads, options.transfer_key),
             Shown(
-                lambda part: opener(f"{self._address_of_pages()}/{window.address(part)}"),
+                lambda part: show(f"{self._address_of_pages()}/{window.address(part)}"),
                 lambda folder: opener(str(folder)),
             ),
             options.known_hosts,

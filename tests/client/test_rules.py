@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from asperacentral.client import jsonrpc
@@ -17,6 +18,7 @@ from asperacentral.client.book import Book
 from asperacentral.client.dialogs import Answer, Dialogs, Kind, Question
 from asperacentral.client.errors import BadRequest, ClientError, NotPermitted
 from asperacentral.client.grants import Grants
+from asperacentral.client.handover import KEPT_SECONDS, Handover
 from asperacentral.client.jsonrpc import RpcError
 from asperacentral.client.origins import Caller, NotAdmitted, caller, read_origin
 from asperacentral.client.page_spec import Desk, Plan, plan
@@ -324,6 +326,25 @@ def test_a_site_is_asked_about_one_thing_at_a_time_and_waits_for_no_other_site()
     user.open[0].callback(answer)
     assert asked[0].result == answer
     assert user.seen == ["a", "b", "a"]
+
+
+# What programs are started with.
+
+
+def test_where_others_could_use_it_an_address_is_in_a_file_of_the_user_alone_and_not_for_long(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "open-left.html").write_text("of a client that was killed")
+    clock, opened = Clock(), list[str]()
+    show = Handover(tmp_path, opened.append, clock)  # type: ignore[arg-type]  # of the reactor it uses time alone
+    show("http://127.0.0.1:7/dialog/secret")
+    (file,) = tmp_path.iterdir()
+    assert opened == [file.as_uri()]
+    assert "secret" not in opened[0]
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert 'url=http://127.0.0.1:7/dialog/secret"' in file.read_text()
+    clock.advance(KEPT_SECONDS)
+    assert not list(tmp_path.iterdir())
 
 
 # States.
