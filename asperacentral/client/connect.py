@@ -132,7 +132,8 @@ class ConnectFace:
     async def _activity(self, caller: Caller, given: Parameters, _: str) -> dict[str, Any]:
         since = given.number("iteration_token", 0)
         app_id = _app_id(given)
-        gone = [each for each in self._removed.values() if each.origin == caller.origin]
+        # Who asks for the first time knows of none that could have gone.
+        gone = [each for each in self._removed.values() if each.origin == caller.origin and since]
         own = [
             *self._service.seen_by(caller, app_id),
             *(each for each in gone if app_id in (None, each.app_id)),
@@ -158,7 +159,7 @@ class ConnectFace:
         return {}
 
     async def _resume(self, caller: Caller, given: Parameters, number: str) -> dict[str, Any]:
-        changes = {name: value for name, value in given.values.items() if name != "aspera_connect_settings"}
+        changes = {name: value for name, value in given.values.items() if name not in _OF_THE_PAGE}
         transfer = await self._service.resume(caller, number, changes)
         return {"transfer_spec": {**transfer.spec, "uuid": transfer.uuid}}
 
@@ -189,7 +190,7 @@ class ConnectFace:
         return await checksum(self._service, caller, given)
 
     async def _dropped(self, caller: Caller, given: Parameters, _: str) -> dict[str, Any]:
-        return chosen(await dropped(self._service, caller, given))
+        return chosen(await dropped(self._service, caller, given.inner("dataTransfer", optional=True)))
 
     async def _update(self, caller: Caller, given: Parameters, _: str) -> dict[str, Any]:
         """A page wants a newer Connect. The user is told; nothing is fetched from where the page says."""
@@ -206,6 +207,8 @@ class ConnectFace:
 
 
 _KEPT = ("request_id", "back_link")
+_OF_THE_PAGE = ("aspera_connect_settings", "authorization_key")
+"""What bodies say of the page that asks."""
 
 
 def _app_id(given: Parameters) -> str | None:

@@ -58,8 +58,8 @@ class Parameters:
         return Parameters(self.table(name, optional=optional), f"{self._place}{name}.")
 
     def several(self, name: str) -> list[Parameters]:
-        """A list of objects, empty if it is not there."""
-        found = self._taken(name, list, [])
+        """A list of objects, empty if it is not there, or is an empty text as Connect's library says that."""
+        found = self._taken(name, list, []) if self._values.get(name) != "" else []
         if not all(isinstance(each, dict) for each in found):
             raise BadRequest(f"{self._place}{name} is a list of objects")
         return [Parameters(each, f"{self._place}{name}.") for each in found]
