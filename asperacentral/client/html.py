@@ -7,15 +7,41 @@ import hashlib
 import html
 
 _STYLE = """
-:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }
-body { max-width: 44rem; margin: 2rem auto; padding: 0 1rem }
-h1 { font-size: 1.25rem }
-ul { list-style: none; padding: 0; max-height: 60vh; overflow: auto; border: 1px solid GrayText }
-li { padding: .15rem .5rem; overflow-wrap: anywhere }
-button { font: inherit; padding: .25rem .75rem }
-button.folder { border: 0; background: none; color: LinkText; cursor: pointer; text-align: left }
+:root { color-scheme: light dark; font: 1rem/1.5 system-ui, "Segoe UI", Roboto, "Noto Sans", sans-serif;
+  --ground: #f5f6f8; --card: #fff; --line: #c9ced8; --text: #1a1e26; --soft: #555d6b; --accent: #0b5cb0;
+  --on-accent: #fff; --bad: #b3261e; --shade: #eceef2 }
+@media (prefers-color-scheme: dark) { :root { --ground: #12151a; --card: #1b1f27; --line: #3a4250; --text: #e7eaf0;
+  --soft: #a4adbc; --accent: #7ab8ff; --on-accent: #0b1626; --bad: #ff9a92; --shade: #242a35 } }
+* { box-sizing: border-box }
+body { margin: 0; background: var(--ground); color: var(--text) }
+main { max-width: 44rem; margin: 2rem auto; padding: 1.25rem; background: var(--card); border: 1px solid var(--line);
+  border-radius: 10px }
+@media (max-width: 46rem) { main { margin: .6rem } }
+h1 { font-size: 1.2rem; margin: 0 0 .75rem; overflow-wrap: anywhere }
+p { margin: .6rem 0; overflow-wrap: anywhere }
+.soft { color: var(--soft) }
+[role=alert] { color: var(--bad) }
+ul { list-style: none; margin: 0; padding: 0; max-height: 60vh; overflow: auto; border: 1px solid var(--line);
+  border-radius: 6px }
+li { display: flex; gap: .6rem; align-items: center; min-height: 2.2rem; padding: .15rem .75rem;
+  overflow-wrap: anywhere }
+li + li { border-top: 1px solid var(--shade) }
+li:hover { background: var(--shade) }
+li label { display: flex; gap: .6rem; align-items: center; flex: 1; cursor: pointer }
+input[type=checkbox], input[type=radio] { width: 1.1rem; height: 1.1rem; flex: none; accent-color: var(--accent) }
+button, input { font: inherit; color: inherit }
+button, input:not([type=checkbox]):not([type=radio]) { background: var(--card); border: 1px solid var(--line);
+  border-radius: 6px; padding: .35rem .9rem; min-height: 40px }
+button { cursor: pointer }
+button:disabled { opacity: .5; cursor: default }
+button.permit { background: var(--accent); color: var(--on-accent); border-color: var(--accent); font-weight: 600 }
+button.folder { border: 0; background: none; color: var(--accent); padding: 0; min-height: 0; text-align: left;
+  flex: 1 }
+.buttons { display: flex; flex-wrap: wrap; gap: .5rem; align-items: center }
+:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
 table { border-collapse: collapse; width: 100% }
-td, th { text-align: left; padding: .25rem .5rem; border-bottom: 1px solid GrayText; overflow-wrap: anywhere }
+th { font-size: .85rem; color: var(--soft) }
+td, th { text-align: left; padding: .4rem .5rem; border-bottom: 1px solid var(--line); overflow-wrap: anywhere }
 button.permit { animation: wake 1s steps(1) }
 @keyframes wake { from { pointer-events: none; opacity: .4 } to { pointer-events: auto; opacity: 1 } }
 """

@@ -133,9 +133,9 @@ class Pages(Resource):
         question = found.question
         if question.kind is Kind.CONSENT:
             body = (
-                f"<p>{text(question.explanation)}</p>"
+                f'<p>{text(question.explanation)}</p><p class="buttons">'
                 '<button name="cancel" formnovalidate>Not now</button> <button name="refuse">Never</button> '
-                '<button name="allow" class="permit">Allow</button>'
+                '<button name="allow" class="permit">Allow</button></p>'
             )
         else:
             body = picker.body(question, found.folder)

@@ -34,8 +34,8 @@ def body(question: Question, folder: Path) -> str:
     )
     note = f"<p>{text(question.explanation)}</p>" if question.explanation else ""
     return (
-        f'{note}<p>{named}<button name="choose" class="permit">Choose</button> {this}'
-        f'<button name="cancel">Cancel</button></p><p>{text(str(folder))}</p><ul>{"".join(rows)}</ul>'
+        f'{note}<p class="buttons">{named}<button name="choose" class="permit">Choose</button> {this}'
+        f'<button name="cancel">Cancel</button></p><p class="soft">{text(str(folder))}</p><ul>{"".join(rows)}</ul>'
     )
 
 

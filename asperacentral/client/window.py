@@ -104,7 +104,11 @@ class Window(Resource):
         hidden = f'<input type="hidden" name="step" value="{step}"><input type="hidden" name="stay" value="{part}">'
         refresh = '<button name="part" value="transfers">Refresh</button>' if part == "transfers" else ""
         return answer(
-            request, page(PARTS[part], f'<form method="post">{hidden}<p>{buttons} {refresh}</p>{body}</form>')
+            request,
+            page(
+                PARTS[part],
+                f'<form method="post">{hidden}<p class="buttons">{buttons} {refresh}</p>{body}</form>',
+            ),
         )
 
     def _transfers(self) -> str:

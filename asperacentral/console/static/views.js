@@ -44,12 +44,12 @@ export function sessionColumns(rateOf) {
       ...text("What", "minmax(6rem, 3fr)", (session) => session.cookie || session.source_path || session.session_uuid),
       class: "wide",
     },
-    text("Server", "minmax(3rem, 2fr)", (session) => `${session.direction === "incoming" ? "←" : "→"} ${session.user || "?"}@${session.server_address || "?"}`, "narrow-off"),
-    { name: "Progress", width: "7rem", class: "", make: () => make("div", {}, make("progress", { max: "1" })), fill: bar },
-    text("Rate", "6.5rem", (session) => (isUnderWay(session) && rateOf(session) !== undefined ? rate(rateOf(session)) : "–"), "number"),
-    text("Moved", "minmax(0, 6rem)", (session) => size(session.bytes_transferred), "number narrow-off"),
-    text("Files", "minmax(0, 6rem)", (session) => `${count(session.files_complete)}${session.files_failed ? ` (${count(session.files_failed)} ✗)` : ""}`, "number narrow-off"),
-    text("Began", "minmax(0, 10.5rem)", (session) => time(session.start_date), "number narrow-off"),
+    text("Server", "minmax(8rem, 2fr)", (session) => `${session.direction === "incoming" ? "←" : "→"} ${session.user || "?"}@${session.server_address || "?"}`, "narrow-off"),
+    { name: "Progress", width: "minmax(3rem, 7rem)", class: "", make: () => make("div", {}, make("progress", { max: "1" })), fill: bar },
+    text("Rate", "minmax(5rem, 6.5rem)", (session) => (isUnderWay(session) && rateOf(session) !== undefined ? rate(rateOf(session)) : "–"), "number"),
+    text("Moved", "minmax(4.5rem, 6rem)", (session) => size(session.bytes_transferred), "number narrow-off"),
+    text("Files", "minmax(2.5rem, 6rem)", (session) => `${count(session.files_complete)}${session.files_failed ? ` (${count(session.files_failed)} ✗)` : ""}`, "number narrow-off"),
+    text("Began", "minmax(6rem, 10.5rem)", (session) => time(session.start_date), "number narrow-off"),
   ];
 }
 

@@ -87,7 +87,7 @@ function row(entry) {
     name.addEventListener("click", () => tryLook(folder ? `${folder}/${entry.name}` : entry.name));
   }
   const made = document.createElement("tr");
-  const changed = new Date(entry.modified * 1000).toLocaleString();
+  const changed = new Date(entry.modified * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
   made.append(cell("td", box), cell("td", name), cell("td", entry.folder ? "" : size(entry.size), "number"), cell("td", changed, "number wide"));
   return made;
 }
