@@ -167,7 +167,7 @@ def test_pages_of_others_open_no_websocket_and_get_no_answer_where_origins_are_n
         for origin in (EVIL, "null", "https://app.example.evil.example"):
             assert Client(site, Origin=origin).status == 403
             for method, path in (("GET", "info"), ("POST", "v1/download"), ("POST", "v3/presign")):
-                answer = site.call(method, path, Origin=origin, **ALICE)
+                answer = site.call(method, path, b"", Origin=origin, **ALICE)
                 assert (answer.status, "access-control-allow-origin" in answer.headers) == (403, False)
         assert Client(site, Origin="https://app.example").status == 101
 
