@@ -138,7 +138,7 @@ class Inbox:
             return None
         arrived = self.arrived
         end = arrived.end
-        sequence = end + ((low - end + _HALF) & _LOW_HALF) - _HALF
+        sequence = self._sequence(low)
         if sequence < 0 or sequence > end + _FARTHEST:
             self.rejected.foreign += 1
             return None
@@ -158,6 +158,16 @@ class Inbox:
             self.newest_at = now
         return word >> _TAG_BITS, sequence, argument, body
 
+    def newer(self, datagram: Buffer) -> bool:
+        """Whether a datagram is authentic and was sent after all that arrived; it can still be opened afterwards."""
+        if len(datagram) < OVERHEAD:
+            return False
+        word, low, _ = HEADER.unpack_from(datagram)
+        sequence = self._sequence(low)
+        if word & _TAG_MASK != self._keys.tag or not 0 <= sequence - self.arrived.end <= _FARTHEST:
+            return False
+        return self._keys.open(word, sequence, datagram) is not None
+
     def settled(self, now: float) -> int:
         """Before this sequence number, what has not arrived is lost: it was waited for long enough."""
         young = bisect_right(self._gap_times, now - self.patience)
@@ -171,6 +181,11 @@ class Inbox:
         del self._gap_starts[:old], self._gap_times[:old]
         self.arrived.forget(resolved)
         self.patience = max(SHORTEST_PATIENCE, self.patience * _PATIENCE_FADES)
+
+    def _sequence(self, low: int) -> int:
+        """The sequence number nearest to the end of what arrived that has this low half; may be negative."""
+        end = self.arrived.end
+        return end + ((low - end + _HALF) & _LOW_HALF) - _HALF
 
     def _note(self, sequence: int, end: int, now: float) -> None:
         self.arrived.add(sequence, sequence + 1)

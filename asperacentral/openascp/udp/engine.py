@@ -36,6 +36,7 @@ _LEAST_CHUNK = 16 << 10
 _CHUNKS_AHEAD = 24
 _AHEAD_SECONDS = 0.25
 _LONGEST_WAIT = 0.5
+_LONGEST_WAIT_WITH_EAR = 0.1
 _BLIND_BURSTS = 4
 _GATHER_SECONDS = 0.002
 _LEAST_PAUSE = 0.0001
@@ -145,7 +146,7 @@ class Sending:
     def _turn(self) -> None:
         end, udp = self.end, self._link.socket
         self._feed()
-        wait = min(end.wait(time.monotonic()), _LONGEST_WAIT)
+        wait = min(end.wait(time.monotonic()), _longest_wait(self._link))
         # Looking costs a call: while bursts follow each other without a pause, not before each of them.
         self._unseen += 1
         if wait > 0 or self._unseen >= _BLIND_BURSTS:
@@ -172,8 +173,9 @@ class Sending:
         """Say again that we are here, and find out whether the other end still is."""
         if not self.end.heard and self._link.confirm and now > self._confirmed_at + _CONFIRM_SECONDS:
             self._confirmed_at = now
-            for datagram in self._link.confirm():
+            for datagram in self._link.confirm(None):
                 self._link.socket.send(datagram)
+        _stay_in_touch(self._link, self.end, now)
         if self.end.peer_closed is not None and not self.end.complete:
             raise PlaneLostError("the receiver has given up")
         if now > self._heard_at + self._silence:
@@ -289,7 +291,8 @@ class Receiving:
     def _turn(self) -> None:
         end, udp, sink = self.end, self._link.socket, self._sink
         datagrams: list[memoryview] = []
-        if udp.wait(min(end.wait(time.monotonic()), _LONGEST_WAIT if end.heard else _CONFIRM_SECONDS)):
+        longest = _longest_wait(self._link) if end.heard else _CONFIRM_SECONDS
+        if udp.wait(min(end.wait(time.monotonic()), longest)):
             self._gather()
             datagrams = udp.receive()
         now = time.monotonic()
@@ -304,8 +307,9 @@ class Receiving:
             udp.send(report)
         if not end.heard and self._link.confirm and now > self._confirmed_at + _CONFIRM_SECONDS:
             self._confirmed_at = now
-            for datagram in self._link.confirm():
+            for datagram in self._link.confirm(None):
                 udp.send(datagram)
+        _stay_in_touch(self._link, end, now)
         if now > self._heard_at + self._silence:
             raise PlaneLostError(f"nothing was heard of the sender for {self._silence:.0f} seconds")
 
@@ -322,3 +326,17 @@ class Receiving:
         rate = size / max(now - self._looked_at, 1e-6)
         self._looked_at = now
         self._rate = rate if rate > self._rate else self._rate + (rate - self._rate) / 16
+
+
+def _longest_wait(link: Link) -> float:
+    return _LONGEST_WAIT if link.ear is None else _LONGEST_WAIT_WITH_EAR
+
+
+def _stay_in_touch(link: Link, end: SendingEnd | ReceivingEnd, now: float) -> None:
+    """Address translations may give the caller another address: prove to be there, or find out where it is."""
+    if end.challenge is not None and link.confirm is not None:
+        for datagram in link.confirm(end.challenge):
+            link.socket.send(datagram)
+        end.challenge = None
+    if link.ear is not None:
+        link.ear.listen(now)

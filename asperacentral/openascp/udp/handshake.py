@@ -120,10 +120,11 @@ class Caller:
     def _grace(self) -> float:
         return _GRACE + (self.rtt or 0.0) / 4
 
-    def confirm(self) -> list[bytes]:
-        """Say that the answer came; to be repeated until something else of the answerer arrives."""
+    def confirm(self, challenge: int | None = None) -> list[bytes]:
+        """Say that the answer came, to be repeated until something else of the answerer arrives; or a challenge."""
         body = Confirm(self.size, self._buffer).encode()
-        return [self._outbox.seal(Kind.CONFIRM, self._cookie, body) for _ in range(_CONFIRMATIONS)]
+        cookie = self._cookie if challenge is None else challenge
+        return [self._outbox.seal(Kind.CONFIRM, cookie, body) for _ in range(_CONFIRMATIONS)]
 
 
 class Answerer:

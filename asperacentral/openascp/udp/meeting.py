@@ -5,12 +5,15 @@ Calls wait; they belong in a thread.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from asperacentral.openascp.udp.boxes import Inbox, Outbox
+from asperacentral.openascp.udp.ear import Ear
+from asperacentral.openascp.udp.following import Following
 from asperacentral.openascp.udp.handshake import (
     LARGEST_LIMIT,
     SMALLEST_LIMIT,
@@ -26,6 +29,8 @@ MOST_BUFFER = 64 << 20
 """Bytes of a peer's socket that we believe in: so much may be under way, and wait in our memory, without an answer."""
 
 _LOOK_SECONDS = 0.1
+
+log = logging.getLogger(__name__)
 
 
 class BlockedError(Exception):
@@ -45,8 +50,10 @@ class Link:
     """Bytes the other socket holds."""
     rtt: float
     """Seconds; what is known of it."""
-    confirm: Callable[[], list[bytes]] | None
-    """For the caller: what to repeat until the answerer says something."""
+    confirm: Callable[[int | None], list[bytes]] | None
+    """For the caller: what to repeat until the answerer says something, or what to say to a challenge of its."""
+    ear: Ear | None = None
+    """For the answerer: where it hears that the caller has another address."""
 
 
 def call(
@@ -108,7 +115,15 @@ def answer(
     assert confirmed is not None  # noqa: S101 - set together with the caller
     rtt = time.monotonic() - answered
     size, buffer = _believed(confirmed.size, confirmed.buffer)
-    return Link(opened, inbox, outbox, size, buffer, rtt, None)
+    return Link(opened, inbox, outbox, size, buffer, rtt, None, _ear(opened, inbox, outbox))
+
+
+def _ear(opened: UdpSocket, inbox: Inbox, outbox: Outbox) -> Ear | None:
+    try:
+        return Ear(opened, Following(inbox, outbox))
+    except OSError as error:
+        log.debug("a caller that changes its address is not followed: %s", error)
+        return None
 
 
 def _believed(size: int, buffer: int) -> tuple[int, int]:

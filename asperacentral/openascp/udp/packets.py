@@ -46,6 +46,8 @@ class Kind(IntEnum):
     """Receiver: what arrived; argument: the offset before which all bytes of the stream are there."""
     CLOSE = 7
     """Either end: nothing more will come; argument: 0 whole, 1 given up."""
+    CHALLENGE = 8
+    """Answerer: you have another address, it seems; argument: a cookie, for a CONFIRM that is to come from there."""
 
 
 class MalformedBody(ValueError):

@@ -62,6 +62,8 @@ class ReceivingEnd:
         """Whether the sender has said anything: it knows of the link."""
         self.closed: int | None = None
         """The argument of the sender's CLOSE."""
+        self.challenge: int | None = None
+        """The cookie of a CHALLENGE; who sends the CONFIRM resets it."""
 
     @property
     def contiguous(self) -> int:
@@ -191,3 +193,5 @@ class ReceivingEnd:
             self._asked = probe.resolved if probe.asked else max(self._resolved, self._told[0])
         elif kind == Kind.CLOSE:
             self.closed = argument
+        elif kind == Kind.CHALLENGE:
+            self.challenge = argument

@@ -84,6 +84,8 @@ class SendingEnd:
         self.peer_closed: int | None = None
         self.heard = False
         """Whether a report has come: the receiver knows of the link."""
+        self.challenge: int | None = None
+        """The cookie of a CHALLENGE; who sends the CONFIRM resets it."""
         self._outbox = outbox
         self._buffer = buffer
         self._headers = headers
@@ -207,6 +209,8 @@ class SendingEnd:
                 self._learn(report, argument, now)
             elif kind == Kind.CLOSE:
                 self.peer_closed = argument
+            elif kind == Kind.CHALLENGE:
+                self.challenge = argument
         self.inbox.tidy(now, max(0, self._last_report))
 
     def _learn(self, report: Report, contiguous: int, now: float) -> None:

@@ -58,6 +58,7 @@ class UdpSocket:
         except BaseException:
             self._socket.close()
             raise
+        self._beside: socket.socket | None = None
         self._number = self._socket.fileno()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK)
         self._arena = memoryview(mmap.mmap(-1, _ARENA_BYTES))  # memory is taken where it is written
@@ -87,9 +88,33 @@ class UdpSocket:
         """Exchange datagrams with this address only from now on."""
         self._socket.connect(address)
 
+    def beside(self) -> socket.socket:
+        """Another socket of this address and port, once this one is connected: it gets what is not for this one. It is
+        closed with this one; reading it does not wait. OSError where the system has no such thing.
+        """
+        other = socket.socket(self.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        both = (self._socket, other)
+        try:
+            if self.family == socket.AF_INET6:
+                other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            for each in both:
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind(self._socket.getsockname())
+        except OSError:
+            other.close()
+            raise
+        finally:
+            for each in both:  # nobody else is to get the port
+                with suppress(OSError):
+                    each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        self._beside = other
+        return other
+
     def close(self) -> None:
         """Give the port back."""
         self._socket.close()
+        if self._beside is not None:
+            self._beside.close()
         os.close(self._wake)
 
     def wake(self) -> None:
