@@ -53,6 +53,9 @@ TABLE: dict[tuple[str, SessionEvent], str] = {
 TOLD = 50_000
 """How many ended files are remembered by id: more than a process tells again."""
 
+TRANSPORTS = {"udp": "fasp", "ssh": "ssh", "sftp": "sftp", "http": "http"}
+"""A process's word for what carries the files -> ours."""
+
 _FILE_ID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{8}){4}")
 
 UNDER_WAY = frozenset({"running", "paused"})
@@ -128,6 +131,21 @@ class Session:
             if self.started:
                 changes.topics.append("RateParameters")
 
+    def _follow_transport(self, message: Message) -> bool:
+        """What carries the files; a program that says nothing known of it is taken to use UDP, as ascp does."""
+        before = self.record.transport
+        self.record.transport = TRANSPORTS.get(message.text("Transport").lower(), before)
+        return self.record.transport != before
+
+    def _follow_link(self, message: Message) -> bool:
+        """The virtual link it is under; it may be put under another one, or none."""
+        before = self.record.vlink_id
+        if message.text("VLinkLocalEnabled").lower() == "no":
+            self.record.vlink_id = None
+        else:
+            self.record.vlink_id = message.count("VLinkLocalId", before or 0) or None
+        return self.record.vlink_id != before
+
     def _session(self, message: Message, _now: float, changes: Changes) -> None:
         record = self.record
         record.user = message.text("User", record.user)
@@ -139,12 +157,12 @@ class Session:
             record.server_address = record.server_address or message.text("Host") or there or None
             record.client_address = here or record.client_address
         record.bandwidth_cap = message.count("RateCap", record.bandwidth_cap)
-        record.vlink_id = message.count("VLinkLocalId", record.vlink_id or 0) or None
+        self._follow_link(message)
         record.server_ssh_port = message.count("TCPPort", record.server_ssh_port)
         record.server_fasp_port = message.count("Port", record.server_fasp_port)
         record.client_fasp_port = message.count("Port", record.client_fasp_port)
         record.encryption_cipher = message.text("Cipher", record.encryption_cipher)
-        record.transport = "http" if message.text("Transport").lower() == "http" else record.transport
+        self._follow_transport(message)
         record.source_path = message.text("Source", record.source_path or "") or None
         record.destination_path = message.text("Destination", record.destination_path or "") or None
         if message.text("PostTransferValidation", "").lower() == "yes":
@@ -162,6 +180,7 @@ class Session:
         record.expected_dir_count = message.count("PreTransferDirs", expected[1])
         record.expected_byte_count = message.count("PreTransferBytes", expected[2])
         record.rate_info = message.text("RateInfo", record.rate_info or "") or None
+        changes.status |= self._follow_transport(message) | self._follow_link(message)
         self._follow_rate(message, changes)
 
     def _totals(self, message: Message) -> None:

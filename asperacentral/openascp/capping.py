@@ -15,13 +15,16 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from asperacentral.fasp import messages
+from asperacentral.fasp.management import Message
+from asperacentral.openascp import virtual_links
 from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.messages import Cap
 from asperacentral.openascp.exchange.planes import Planes
 from asperacentral.openascp.hostrules import HostRules
+from asperacentral.openascp.option_values import LARGEST_RATE
 from asperacentral.openascp.pacing import Pacer
 from asperacentral.openascp.sharebook import FOLDER, Share
-from asperacentral.openascp.sharing import WEIGHTS, Claim, wanted
+from asperacentral.openascp.sharing import WEIGHTS, Claim, Pool, wanted
 
 CLAIM_SECONDS = 0.25
 _WINDOW = 4
@@ -43,27 +46,30 @@ class Capping:
     """While it is entered, it keeps the session within its caps, from before the first byte on."""
 
     def __init__(self, rules: HostRules, use: Callable[[], Use], pacer: Pacer) -> None:
-        self._pools = rules.pools
+        self._given = rules.pools
+        self._link: Pool | None = None
         self._folder = rules.run_directory / FOLDER
         self._use = use
         self._pacer = pacer
         self._planes: Planes | None = None
         self._far: Conversation | None = None
-        self._shares: list[Share] = []
+        self._shares: dict[Pool, Share] = {}
         self._applied: int | None = None
         self._past: deque[tuple[float, int]] = deque(maxlen=_WINDOW + 1)
         self._task: asyncio.Task[None] | None = None
+        self._entered = False
 
     @property
     def facts(self) -> dict[str, messages.Value]:
-        """For SESSION."""
-        link = next((pool for pool in self._pools if pool.link), None)
-        told: dict[str, messages.Value] = {}
-        if self._pools:
-            told["ServiceLevel"] = min(pool.capacity for pool in self._pools)
-        if link is not None:
-            told |= {"VLinkLocalEnabled": True, "VLinkLocalId": link.link, "VLinkLocalCL": link.capacity}
-        return told
+        """For SESSION; None is not to be told."""
+        pools = sorted(self._pools, key=lambda pool: pool.capacity)
+        link = next((pool for pool in pools if pool.link), None)
+        return {
+            "ServiceLevel": pools[0].capacity if pools else None,
+            "VLinkLocalEnabled": True if link else None,
+            "VLinkLocalId": link.link if link else None,
+            "VLinkLocalCL": link.capacity if link else None,
+        }
 
     def attach(self, planes: Planes, far: Conversation | None) -> None:
         """The session moves its files with these; `far` is the half that sends, when it is not this one."""
@@ -71,24 +77,66 @@ class Capping:
         if self._applied is not None:
             self._apply(self._applied)
 
+    def obey(self, message: Message, *, incoming: bool) -> dict[str, messages.Value] | None:
+        """A manager's VLINK: share another cap beside those that aspera.conf gives, or none. Returns what has changed
+        of `facts`; None when the message makes no sense.
+        """
+        try:
+            link = virtual_links.asked(message, incoming=incoming)
+        except virtual_links.BadLinkError as reason:
+            log.warning("the manager's VLINK has no effect: %s", reason)
+            return None
+        if link != self._link:
+            log.info("virtual link: %s", f"{link.link}, {link.capacity} Kbps" if link else "none")
+            self.put_under(link)
+        facts = self.facts
+        return facts | {"VLinkLocalEnabled": facts["VLinkLocalId"] is not None}
+
+    def put_under(self, link: Pool | None) -> None:
+        """Share this cap, and the one that this said before no more."""
+        if self._link is not None and self._link in self._shares:
+            self._shares.pop(self._link).close()
+        self._link = link
+        if self._entered:
+            self._take_part()
+
+    @property
+    def link(self) -> Pool | None:
+        """What a manager has put the session under."""
+        return self._link
+
     async def __aenter__(self) -> Capping:
-        if self._pools:
-            for pool in self._pools:
-                with suppress(OSError):
-                    self._shares.append(Share(self._folder, pool))
-            if len(self._shares) < len(self._pools):
-                log.warning("a cap cannot be shared in %s: this session keeps within it alone", self._folder)
-            self._claim()
-            self._task = asyncio.create_task(self._run())
+        self._entered = True
+        self._take_part()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._entered = False
         if self._task is not None:
             self._task.cancel()
-        for share in self._shares:
+        for share in self._shares.values():
             share.close()
+
+    @property
+    def _pools(self) -> tuple[Pool, ...]:
+        return self._given if self._link is None else (*self._given, self._link)
+
+    def _take_part(self) -> None:
+        """Have a share of each cap, and see to it from now on."""
+        for pool in self._pools:
+            if pool not in self._shares:
+                try:
+                    self._shares[pool] = Share(self._folder, pool)
+                except OSError:
+                    log.warning(
+                        "a cap cannot be shared in %s: this session keeps within it alone", self._folder
+                    )
+        if self._pools and self._task is None:
+            self._task = asyncio.create_task(self._run())
+        if self._pools or self._applied is not None:
+            self._claim()
 
     async def _run(self) -> None:
         while True:
@@ -103,10 +151,10 @@ class Capping:
         self._past.append((now, moved))
         since, before = self._past[0]
         rate = int((moved - before) * 8 / _BITS_PER_KILOBIT / (now - since)) if now > since else 0
-        held = min((share.held for share in self._shares), default=0)
+        held = min((share.held for share in self._shares.values()), default=0)
         claim = Claim(WEIGHTS[use.policy], use.target, wanted(rate, held, use.target))
-        cap = min(pool.capacity for pool in self._pools)
-        for share in self._shares:
+        cap = min((pool.capacity for pool in self._pools), default=LARGEST_RATE)
+        for share in self._shares.values():
             with suppress(OSError):  # whoever has the book open too long, or too many sessions: as before
                 share.claim(claim)
             cap = min(cap, share.held)

@@ -41,14 +41,15 @@ def of_session(environ: Mapping[str, str], *, incoming: bool, name: str = "") ->
     `incoming` means that files come to this machine.
     """
     file = _concerned(environ)
+    named = environ.get(RUN_DIRECTORY)
     if file is None:
-        return HostRules()
+        return HostRules(run_directory=Path(named or USUAL_RUN_DIRECTORY))
     from asperacentral import config  # a parser that most sessions do not need
     from asperacentral.openascp import policy_conf
 
     try:
         policy = policy_conf.load(file, environ)
-        run_directory = environ.get(RUN_DIRECTORY) or config.load(file, environ).run_directory
+        run_directory = named or config.load(file, environ).run_directory
     except config.ConfigError as error:
         raise SessionFailure(FaspCode.BAD_CONFIGURATION, str(error)) from error
     account, groups = account_and_groups()

@@ -177,7 +177,9 @@ class Session:
         )
         rules = hostrules.of_session(os.environ, incoming=not options.sending)
         self._transport = Transport(options.transport, rules.udp)
+        asked = self._caps.link
         self._caps = Capping(rules, self._use, self._pacer)
+        self._caps.put_under(asked)
         connection = await connect(bargain.login(options, self._secrets), check)
         try:
             async with self._caps:
@@ -424,6 +426,8 @@ class Session:
                 self.cancel()
             case MessageType.RATE:
                 self._change_rates(message)
+            case MessageType.VLINK:
+                self._put_under_link(message)
             case MessageType.START | MessageType.STOP | MessageType.DONE if self._options.keepalive:
                 self._feed.obey(message)
             case _:
@@ -440,6 +444,14 @@ class Session:
         rates = messages.Rates(min(target, LARGEST_RATE), min(minimum, LARGEST_RATE), policy)
         self._measurement = None  # who asks for a rate wants that one
         self._ask_rates(rates)
+
+    def _put_under_link(self, message: Message) -> None:
+        facts = self._caps.obey(message, incoming=not self._options.sending)
+        if facts is None:
+            return
+        if self._negotiated:
+            self._negotiated |= facts
+        self._link.tell(messages.notification(self._identity, found=facts))
 
     def _ask_rates(self, rates: messages.Rates) -> None:
         """Take rates, and have the far side take them as well."""

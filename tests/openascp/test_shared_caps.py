@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from asperacentral.fasp.management import Message
+from asperacentral.fasp.messages import cancel, virtual_link
+from asperacentral.openascp.virtual_links import BadLinkError, asked
 from tests.openascp.conftest import PLANES, Run
-from tests.openascp.manager import Openascp
+from tests.openascp.manager import Listener, Openascp
 
 pytestmark = pytest.mark.sshd
 
@@ -116,3 +119,78 @@ def last(process: Openascp) -> tuple[int, int]:
 
 def moved(message: object) -> int:
     return int(message.text("TransferBytes") or 0)  # type: ignore[attr-defined]
+
+
+def test_a_manager_puts_sessions_under_a_virtual_link_and_takes_them_from_under_it(
+    run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "source").write_bytes(bytes(60_000_000))
+    variables = {"OPENASCP_RUN_DIRECTORY": str(tmp_path / "run")}
+    processes = [
+        run(
+            "send",
+            [tmp_path / "source"],
+            tmp_path / f"copy{number}",
+            *("--policy=fixed", "-l", "40m"),
+            environment=variables,
+        )
+        for number in range(2)
+    ]
+    for process in processes:
+        process.listener.wait_for("SESSION")
+        process.listener.send(virtual_link(9, on=True, cap_in=1, cap_out=CAP))
+        told = process.listener.wait_for(lambda message: message.text("VLinkLocalId") == "9")
+        assert (told.type, told.text("VLinkLocalCL"), told.text("ServiceLevel")) == (
+            "NOTIFICATION",
+            str(CAP),
+            str(CAP),
+        )
+        process.listener.send(Message("VLINK", {"VlinkID": "900", "VlinkOn": "Yes", "VlinkCapOut": "1"}))
+    time.sleep(1.5)
+    assert 0.5 * CAP < sum(rates(processes, 2.0)) < 1.1 * CAP
+    for process in processes:
+        process.listener.send(virtual_link(9, on=False))
+        process.listener.wait_for(lambda message: message.text("VLinkLocalEnabled") == "No")
+    time.sleep(1.0)
+    assert sum(rates(processes, 2.0)) > 1.5 * CAP
+    for process in processes:
+        process.listener.send(cancel())
+        assert process.error() == 28
+
+
+@pytest.mark.parametrize("mode", ["send", "recv"])
+def test_a_manager_of_the_servers_machine_does_so_too(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    (tmp_path / "source").write_bytes(bytes(60_000_000))
+    (tmp_path / "run").mkdir()
+    manager = Listener()
+    (tmp_path / "run" / "manager.port").write_text(str(manager.port))
+    far_side = f"env OPENASCP_RUN_DIRECTORY={tmp_path / 'run'} {PLANES['exchange']}"
+    monkeypatch.setitem(PLANES, "exchange", far_side)
+    process = run(mode, [tmp_path / "source"], tmp_path / "copy", "--policy=fixed", "-l", "40m")
+    manager.wait_for("SESSION")
+    caps = {"cap_in" if mode == "send" else "cap_out": CAP}
+    manager.send(virtual_link(3, on=True, **caps))
+    manager.wait_for(lambda message: message.text("VLinkLocalId") == "3")
+    process.listener.wait_for(lambda message: moved(message) > 0)
+    time.sleep(1.5)
+    assert sum(rates([process], 2.0)) < 1.1 * CAP
+    process.listener.send(cancel())
+    assert process.error() == 28
+    manager.close()
+
+
+def test_a_virtual_link_without_a_number_or_with_a_negative_cap_is_none() -> None:
+    for fields in ({}, {"VlinkID": "0"}, {"VlinkID": "256"}, {"VlinkID": "7", "VlinkCapIn": "-1"}):
+        with pytest.raises(BadLinkError):
+            asked(Message("VLINK", {"VlinkOn": "Yes", **fields}), incoming=True)
+
+
+def test_a_virtual_link_caps_only_the_way_it_has_a_cap_for() -> None:
+    link = virtual_link(7, on=True, cap_out=5000)
+    assert asked(link, incoming=True) is None
+    pool = asked(link, incoming=False)
+    assert pool is not None
+    assert (pool.capacity, pool.link) == (5000, 7)
+    assert asked(virtual_link(7, on=False, cap_out=5000), incoming=False) is None

@@ -174,7 +174,7 @@ class JobRunner:
         return True
 
     def command(self, job_id: str, command: Message) -> bool:
-        """Have a command sent to a persistent job. False when it has ended; LocalProtocolError if it takes none."""
+        """Have a command sent to a job's session. False when it has ended; LocalProtocolError if it takes none."""
         job = self.find(job_id).job
         return job.state not in ENDED and self.sessions.command_job(job.user_str, command)
 

@@ -139,6 +139,21 @@ class FaspManager:
         """Have a persistent job give up one source, named as its events name it. False if it has ended."""
         return self._call(self._runner.command, job_id, messages.cancel_source(source))
 
+    def set_virtual_link(
+        self,
+        job_id: str,
+        number: int,
+        *,
+        on: bool = True,
+        cap_in: int | None = None,
+        cap_out: int | None = None,
+    ) -> bool:
+        """Put a job's session under a virtual link (1 to 255), whose caps, Kbps, its sessions of this machine share, or
+        take it from under it. It holds for the session that runs; False if none does. LocalProtocolError.
+        """
+        command = messages.virtual_link(number, on=on, cap_in=cap_in, cap_out=cap_out)
+        return self._call(self._runner.command, job_id, command)
+
     def lock_job(self, job_id: str) -> bool:
         """Give a persistent job no more sources: it ends when it has moved those it has. False if it has ended."""
         return self._call(self._runner.command, job_id, messages.linger())

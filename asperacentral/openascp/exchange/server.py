@@ -100,6 +100,7 @@ class ServerSession:
 
     def __init__(self, conversation: Conversation, hello: Hello, policy: UserPolicy) -> None:
         self._conversation = conversation
+        self._incoming = hello.sending
         self._rules = policy.direction(incoming=hello.sending)
         terms = _terms(hello)
         if terms.file_crypt == (DECRYPT if hello.sending else ENCRYPT):
@@ -210,6 +211,11 @@ class ServerSession:
                 self._put_in_force(WantedRates(target, minimum, messages.policy_of(command)))
                 granted = self._granted
                 self._conversation.send(Rates(granted.target, granted.minimum, granted.policy))
+
+            case MessageType.VLINK:
+                facts = self._caps.obey(command, incoming=self._incoming)
+                if facts is not None:
+                    self._reports.learned(**facts)
 
     def _use(self) -> Use:
         return Use(self._granted.target, self._granted.policy, self._reports.transfer_bytes)
