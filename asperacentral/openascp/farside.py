@@ -13,8 +13,9 @@ from asperacentral.openascp.exchange.messages import Hello, Refused, Welcome
 from asperacentral.openascp.failures import SessionFailure
 
 PROGRAM = "openascp"
-GREETING_SECONDS = 10.0
-"""A far side without openascp says so at once, as a rule; one that has it may be busy."""
+GREETING_SECONDS = 30.0
+"""A far side without openascp says so at once, as a rule: who runs something that is silent may just be very busy, and
+to go by SFTP would do again what is there in part."""
 WELCOME_SECONDS = 30.0
 _WINDOW = 8 * 1024 * 1024
 _PACKET = 256 * 1024
@@ -82,9 +83,10 @@ async def reach(
     connection: asyncssh.SSHClientConnection, program: str = "", hello: Hello | None = None
 ) -> Conversation:
     """Run `program --server` (openascp without a name), say what is wanted, and hear it. NoFarSideError when that is
-    not openascp; it has been told all the same, as any program of the account could have been.
+    not openascp; it has been told all the same, as any program of the account could have been. SessionFailure, to be
+    tried again, when a program that was named runs and stays silent: it is there.
     """
-    program = program or PROGRAM
+    named, program = bool(program), program or PROGRAM
     conversation = Conversation()
     session = _Channel(conversation, hello)
     try:
@@ -102,7 +104,10 @@ async def reach(
             await conversation.greeting()
     except TimeoutError as error:
         channel.abort()
-        raise NoFarSideError(f"{program} does not answer") from error
+        silence = f"{program} runs on the far side and has said nothing for {GREETING_SECONDS:.0f} seconds"
+        if named:
+            raise SessionFailure(FaspCode.TRANSFER_TIMEOUT, silence) from error
+        raise NoFarSideError(silence) from error
     except SessionFailure as failure:
         channel.abort()
         raise NoFarSideError(_reason(program, session, failure)) from failure

@@ -17,6 +17,7 @@ from asperacentral.openascp.connection import Login, connect
 from asperacentral.openascp.exchange import messages
 from asperacentral.openascp.exchange.codec import PREFACE, Control, Decoder, encode_control
 from asperacentral.openascp.exchange.messages import VERSION, Hello, Welcome
+from asperacentral.openascp.failures import SessionFailure
 from asperacentral.openascp.hostkeys import HostKeyCheck
 from asperacentral.openascp.wire import Connector
 
@@ -97,3 +98,49 @@ def test_a_program_that_ends_without_a_greeting_is_no_far_side(status: int) -> N
         return str(error.value)
 
     assert f"openascp ended with status {status}" in across(program, client)
+
+
+async def silent(process: Process) -> None:
+    """As a program that a busy machine has not begun yet, or one that waits for what never comes."""
+    await process.stdin.read()
+
+
+def test_a_named_program_that_stays_silent_is_there_so_the_session_is_to_be_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(farside, "GREETING_SECONDS", 0.2)
+
+    async def client(connection: asyncssh.SSHClientConnection) -> SessionFailure:
+        with pytest.raises(
+            SessionFailure, match="/opt/openascp runs on the far side and has said nothing"
+        ) as error:
+            await farside.reach(connection, "/opt/openascp", HELLO)
+        return error.value
+
+    failure = across(silent, client)
+    assert failure.code.retryable
+
+
+def test_where_nobody_has_named_a_program_a_silent_one_may_be_anything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(farside, "GREETING_SECONDS", 0.2)
+
+    async def client(connection: asyncssh.SSHClientConnection) -> str:
+        with pytest.raises(farside.NoFarSideError) as error:
+            await farside.reach(connection, hello=HELLO)
+        return str(error.value)
+
+    assert "has said nothing" in across(silent, client)
+
+
+def test_a_program_that_greets_late_is_waited_for() -> None:
+    async def program(process: Process) -> None:
+        await asyncio.sleep(1.0)
+        process.stdout.write(PREFACE + encode_control(messages.write(WELCOME)))
+        await process.stdin.read()
+
+    async def client(connection: asyncssh.SSHClientConnection) -> Welcome:
+        return await farside.welcomed(await farside.reach(connection, hello=HELLO))
+
+    assert across(program, client) == WELCOME
