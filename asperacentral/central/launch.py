@@ -167,6 +167,7 @@ def job_order(order: Order, job_id: str, session_id: str) -> JobOrder:
         ipv6=order.channel.ipv6,
         no_port_files=order.no_mgmt_port_files,
         datagram_size=_datagram_size(order),
+        transport=order.channel.transport.lower(),
         measure=order.link.auto_detect_capacity,
         target_percent=order.rate.target_rate if order.rate.target_rate_as_percent else None,
         minimum_percent=order.rate.minimum_rate if order.rate.minimum_rate_as_percent else None,

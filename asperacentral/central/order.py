@@ -106,12 +106,13 @@ class LinkParameters:
 
 @dataclass(frozen=True, slots=True)
 class ChannelParameters:
-    """The data channel (UDP)."""
+    """The data channel (UDP). `transport` is our own: UDP or SSH allow nothing else, Any takes what gets through."""
 
     port: int = 33001
     datagram_size: int = 1492
     auto_detect_path_mtu: bool = True
     ipv6: bool = False
+    transport: str = "Any"
 
 
 @dataclass(frozen=True, slots=True)

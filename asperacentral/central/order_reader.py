@@ -197,6 +197,7 @@ _SCALARS: dict[str, tuple[str, str, Convert]] = {
     "ChannelParameters/DatagramSize": ("channel", "datagram_size", _U32),
     "ChannelParameters/AutoDetectPathMTU": ("channel", "auto_detect_path_mtu", _yes_no),
     "ChannelParameters/IPV6": ("channel", "ipv6", _yes_no),
+    "ChannelParameters/Transport": ("channel", "transport", _one_of("Any", "UDP", "SSH")),
     "RateParameters/Policy": ("rate", "policy", _POLICY),
     "RateParameters/TargetRate": ("rate", "target_rate", _U32),
     "RateParameters/TargetRateAsPercent": ("rate", "target_rate_as_percent", _yes_no),

@@ -39,7 +39,12 @@ class ShellJobs:
     def launch(self, wanted: Transfer) -> str:
         """Start a transfer; the line that says so. NotUnderstood when it cannot be."""
         far, near = self._locations(wanted)
-        how = TransferParameters(target_rate=wanted.rate, policy=wanted.policy, create_path=wanted.create)
+        how = TransferParameters(
+            target_rate=wanted.rate,
+            policy=wanted.policy,
+            create_path=wanted.create,
+            transport=wanted.transport,
+        )
         number = len(self._ids) + 1
         try:
             order = JobOrder(near, far, how) if wanted.sending else JobOrder(far, near, how)

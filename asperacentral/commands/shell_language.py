@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from asperacentral.fasp.messages import POLICIES
+from asperacentral.fasp.order import TRANSPORTS
 
 HELP = {
     "help": ("[COMMAND]", "tell what there is to say"),
@@ -28,6 +30,7 @@ HELP = {
 OPTIONS = {
     "--rate": "RATE: target rate (10m)",
     "--policy": "POLICY: " + ", ".join(POLICIES),
+    "--transport": "TRANSPORT: " + ", ".join(TRANSPORTS),
     "--key": "FILE: private key",
     "--list": "FILE: more sources, one on each line",
     "-d": "make the destination folder",
@@ -66,6 +69,7 @@ class Transfer:
     policy: str = "fair"
     key: str = ""
     create: bool = False
+    transport: str = "any"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +147,7 @@ def _transfer(word: str, words: list[str]) -> Transfer:
         raise NotUnderstood("all sources must be on one host")
     local = paths[:-1] if sending else paths[-1:]
     more = tuple(_lines(options["--list"])) if "--list" in options and not sending else ()
-    policy = options.get("--policy", "fair")
-    if policy not in POLICIES:
-        raise NotUnderstood(f"--policy must be one of {', '.join(POLICIES)}")
+    policy = _word(options, "--policy", "fair", POLICIES)
     return Transfer(
         sending,
         tuple(str(Path(path).expanduser()) for path in local),
@@ -154,7 +156,15 @@ def _transfer(word: str, words: list[str]) -> Transfer:
         policy,
         str(Path(options["--key"]).expanduser()) if "--key" in options else "",
         "-d" in options,
+        _word(options, "--transport", "any", TRANSPORTS),
     )
+
+
+def _word(options: dict[str, str], name: str, usual: str, words: Sequence[str]) -> str:
+    word = options.get(name, usual)
+    if word not in words:
+        raise NotUnderstood(f"{name} must be one of {', '.join(words)}")
+    return word
 
 
 def _options(word: str, words: list[str]) -> tuple[dict[str, str], list[str]]:

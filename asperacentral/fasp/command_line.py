@@ -48,6 +48,8 @@ class Extensions:
             arguments.append(f"--save-suffix={order.files.save_suffix}")
         if order.rate_cap:
             arguments.append(f"--rate-cap={order.rate_cap}")
+        if order.transport != "any":
+            arguments.append(f"--transport={order.transport}")
         return arguments
 
 
@@ -68,6 +70,8 @@ def arguments(order: JobOrder, port: int, extensions: Extensions | None = None) 
     said += [*_optional(order), *_file_rules(order.files)]
     if extensions is not None:
         said += extensions.arguments(order)
+    elif order.transport == "ssh":
+        raise LaunchError("a licensed ascp moves files over UDP only")
     said += order.raw_options
     return [*said, *(_path(source) for source in order.sources), _path(order.destination)]
 

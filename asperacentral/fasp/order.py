@@ -10,6 +10,9 @@ from dataclasses import dataclass
 RESUME_LEVELS = ("none", "attributes", "sparse checksum", "full checksum")
 """ascp's -k 0..3."""
 
+TRANSPORTS = ("any", "udp", "ssh")
+"""What may carry the files: whatever gets through, UDP best; UDP and nothing else; the SSH connection (or SFTP)."""
+
 
 @dataclass(frozen=True, slots=True)
 class FileRules:
@@ -48,7 +51,7 @@ class JobOrder:
     arguments that follow those made of the other fields, so that they win. `account` is the account of this machine
     that the process runs as, empty for the manager's own. With `measure` the link's capacity is measured first, and
     rates may be in percent of it; `rate_cap` (Kbps, 0 for none) bounds them. A `datagram_size` of 0 is what the path
-    carries. `program` is ascp or ascp4.
+    carries. `program` is ascp or ascp4. `transport` is one of `TRANSPORTS`.
     """
 
     user_str: str
@@ -80,6 +83,7 @@ class JobOrder:
     ipv6: bool = False
     no_port_files: bool = False
     datagram_size: int = 0
+    transport: str = "any"
     measure: bool = False
     target_percent: int | None = None
     minimum_percent: int | None = None

@@ -13,14 +13,17 @@ from asperacentral.openascp.options import Options
 def negotiated(
     connection: asyncssh.SSHClientConnection, options: Options, **transport: messages.Value
 ) -> dict[str, messages.Value]:
-    """Fields of SESSION by their names on the wire."""
+    """Fields of SESSION by their names on the wire; `transport` is what is known of that."""
     number, sessions = options.part
+    over_udp = transport.get("Transport") == "udp"
+    ssh_cipher = network.cipher(connection, sending=options.sending)
+    cipher = options.cipher.replace("aes", "aes-") if over_udp else ssh_cipher
     return {
-        "Cipher": network.cipher(connection, sending=options.sending),
+        "Cipher": cipher,
         "ClusterNodeId": 0 if sessions == 1 else number,
         "ClusterNumNodes": sessions,
         "Destination": shown(options.destination),
-        "Encryption": True,
+        "Encryption": cipher != "none",
         "Host": options.host,
         "LocalIP": str(connection.get_extra_info("sockname")[0]),
         "Port": options.udp_port,

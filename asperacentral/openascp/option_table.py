@@ -10,10 +10,10 @@ from typing import Any, NoReturn
 
 from asperacentral import __version__
 from asperacentral.fasp.messages import POLICIES
+from asperacentral.fasp.order import TRANSPORTS
 from asperacentral.openascp import hostkeys, overwrite
 from asperacentral.openascp import option_values as values
 from asperacentral.openascp.files import attributes, checksums, links, manifest
-from asperacentral.openascp.transport import TRANSPORTS
 
 REFUSED: dict[str, tuple[str, str]] = {
     "-K": ("RATE", "the link is measured by the session's own data (-w), not by probes"),

@@ -11,12 +11,11 @@ from asperacentral.fasp.errors import FaspCode
 from asperacentral.fasp.messages import Value
 from asperacentral.openascp.failures import SessionFailure
 
-TRANSPORTS = ("any", "udp", "ssh")
-"""What `--transport` may say."""
-
 
 class Transport:
-    """The rule for a client's session. SessionFailure where option and configuration exclude each other."""
+    """The rule for a client's session, who has `asked` for one of fasp's TRANSPORTS. SessionFailure where that and
+    what is `configured` exclude each other.
+    """
 
     def __init__(self, asked: str, configured: str) -> None:
         if (asked, configured) in (("udp", "deny"), ("ssh", "require")):

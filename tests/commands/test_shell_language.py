@@ -44,6 +44,9 @@ def test_a_push_names_sources_and_a_place() -> None:
     assert understand("push --rate 50m --policy=high -d a 'b c' me@far.example:2222:/in") == Transfer(
         True, ("a", "b c"), Remote("me", "far.example", 2222, ("/in",)), 50_000, "high", "", True
     )
+    only_udp = understand("push --transport udp a far:/in")
+    assert isinstance(only_udp, Transfer)
+    assert only_udp.transport == "udp"
 
 
 def test_a_pull_names_places_and_a_folder() -> None:
@@ -91,6 +94,7 @@ def test_a_remote_place_is_told_from_a_local_path(text: str, place: Remote | Non
         "push --frob a far:/in",
         "push --rate fast a far:/in",
         "push --policy greedy a far:/in",
+        "push --transport pigeon a far:/in",
         "push --list /no/such/file far:/in",
         "push --rate",
         "push a far:99999:/in",

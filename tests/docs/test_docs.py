@@ -115,7 +115,7 @@ ASKING = {
     "LocalLocation/System/UserName": getpass.getuser(),
 }
 """Values that ask for something, where `Yes`, `1` or a text would not."""
-OF_WORDS = frozenset({"None", "none", "Always", "Fixed", "Password"})
+OF_WORDS = frozenset({"None", "none", "Always", "Fixed", "Password", "Any"})
 """First words of elements that take one word of several; the second asks for something."""
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import time
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +122,17 @@ class Site:
     def restart(self) -> None:
         self.daemon.start_daemon()
         self.client = CentralClient(self.daemon.url)
+
+    def transports(self, session: str) -> list[str]:
+        """What moves the files of the sessions with this id, as REST tells it."""
+        request = urllib.request.Request(
+            f"{self.daemon.url}/services/rest/transfers/v1/sessions",
+            json.dumps({"session_filter": {"session_uuid": [session]}}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            found = json.load(answer)["session_info_result"]["session_info"]
+        return [info["transport"] for info in found]
 
     def sessions(self, job: str) -> list[SessionView]:
         return sorted(self.client.sessions([job]), key=lambda view: view.age_key)

@@ -67,6 +67,7 @@ def test_both_ends_list_a_transfer_under_one_session_id(
     assert (client.status, client.direction, client.job) == ("completed", here, job)
     assert (server.status, server.direction, server.job) == ("completed", there, "")
     assert server.id == client.id
+    assert server_site.transports(server.id) == site.transports(client.id) == ["fasp"]
     assert server.cookie == "both ways"
     service = zeep.Client(f"{server_site.daemon.url}/services/soap/Transfer-201210?wsdl").service
     (info,) = service.GetSessionInfo(SessionFilter={"SessionUUID": [server.id]}).SessionInfo

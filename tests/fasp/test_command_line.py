@@ -48,10 +48,17 @@ def test_the_passphrase_travels_by_environment_only() -> None:
 
 
 def test_our_own_extensions_are_said_to_our_own_program_only() -> None:
-    order = replace(ORDER, files=FileRules(save=True, save_suffix=".old"), rate_cap=500)
-    own = arguments(order, 1, Extensions(Path("port")))
-    assert {"--save-suffix=.old", "--rate-cap=500"} < set(own)
-    assert not {"--save-suffix=.old", "--rate-cap=500"} & set(arguments(order, 1))
+    order = replace(ORDER, files=FileRules(save=True, save_suffix=".old"), rate_cap=500, transport="udp")
+    extensions = {"--save-suffix=.old", "--rate-cap=500", "--transport=udp"}
+    assert extensions < set(arguments(order, 1, Extensions(Path("port"))))
+    assert not extensions & set(arguments(order, 1))
+
+
+def test_a_licensed_program_cannot_be_kept_from_udp() -> None:
+    order = replace(ORDER, transport="ssh")
+    assert "--transport=ssh" in arguments(order, 1, Extensions(Path("port")))
+    with pytest.raises(LaunchError, match="UDP only"):
+        arguments(order, 1)
 
 
 def test_a_plain_order_is_said_with_every_value_that_matters() -> None:

@@ -98,6 +98,40 @@ def test_a_session_that_must_have_udp_ends_where_it_is_blocked(run: Run, tmp_pat
 
 
 @pytest.mark.sshd
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_where_udp_is_blocked_the_files_go_over_ssh_and_that_is_said(run: Run, tmp_path: Path) -> None:
+    told = ended(run, tmp_path, "-L", str(tmp_path / "log"), far_side=f"unshare --net {OURS}")
+    assert told == ("", "ssh ssh")
+    assert (tmp_path / "copy").read_bytes() == b"data"
+    log = (tmp_path / "log" / "openascp.log").read_text()
+    assert "UDP does not get through (no answer): the files go over SSH" in log
+
+
+ALL_PORTS_TAKEN = """
+import os, socket, sys
+held = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(33001, 33101)]
+for port, each in enumerate(held, 33001):
+    each.bind(("", port))
+    each.set_inheritable(True)
+os.execv(sys.executable, [sys.executable, "-P", "-m", "asperacentral.openascp", "--server"])
+"""
+
+
+@pytest.mark.sshd
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_far_side_without_a_free_port_offers_no_udp(run: Run, tmp_path: Path) -> None:
+    program = tmp_path / "taken"
+    program.write_text(f"#!{sys.executable}\n{ALL_PORTS_TAKEN}")
+    program.chmod(0o755)
+    far_side = f"unshare --net {program}"
+    code, text = ended(run, tmp_path, "--transport=udp", far_side=far_side)
+    assert (code, text[: text.find(",")]) == ("14", "the far side offers no UDP")
+    assert ended(run, tmp_path, far_side=far_side) == ("", "ssh")
+
+
+@pytest.mark.sshd
 def test_udp_can_be_left_out_by_option_and_by_either_machine(run: Run, tmp_path: Path) -> None:
     denying = tmp_path / "server.conf"
     denying.write_text(CONF.format(udp="deny"))

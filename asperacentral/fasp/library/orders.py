@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from asperacentral.fasp.command_line import KEEPALIVE, PAIR_LIST
 from asperacentral.fasp.library.retry import RetryPolicy
 from asperacentral.fasp.messages import POLICIES
-from asperacentral.fasp.order import RESUME_LEVELS
+from asperacentral.fasp.order import RESUME_LEVELS, TRANSPORTS
 from asperacentral.fasp.order import JobOrder as SessionOrder
 
 CIPHERS = ("none", "aes128", "aes192", "aes256")
@@ -71,7 +71,7 @@ class TransferParameters:
     """How files are moved. Rates are Kbps; words are those of ascp's options.
 
     `persistent` jobs take their sources one by one while they run. `more_options` are further options of the transfer
-    process, as on its command line. OrderError for a value that is none.
+    process, as on its command line. `transport` udp or ssh allows nothing else. OrderError for a value that is none.
     """
 
     target_rate: int = 10_000
@@ -86,6 +86,7 @@ class TransferParameters:
     cookie: str = field(default="", repr=False)
     partial_suffix: str = ""
     persistent: bool = False
+    transport: str = "any"
     more_options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -98,6 +99,7 @@ class TransferParameters:
             ("policy", self.policy, POLICIES),
             ("cipher", self.cipher, CIPHERS),
             ("overwrite", self.overwrite, OVERWRITE),
+            ("transport", self.transport, TRANSPORTS),
         ):
             if value not in words:
                 raise OrderError(f"{name} must be one of {', '.join(words)}, not {value!r}")
@@ -209,5 +211,6 @@ class JobOrder:
             host_key_fingerprint=far.host_key_fingerprint,
             precalculate=how.precalculate and not how.persistent,
             partial_suffix=how.partial_suffix,
+            transport=how.transport,
             raw_options=(*options, *how.more_options),
         )

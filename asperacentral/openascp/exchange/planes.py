@@ -144,7 +144,7 @@ class Planes:
         try:
             await self._call(host, port, secret, mtu, rtt)
         except (BlockedError, OSError) as error:
-            log.info("UDP does not get through (%s): the files go over SSH", error or "no answer")
+            log.info("UDP does not get through (%s): the files go over SSH", str(error) or "no answer")
             plane, said = SSH, {"Transport": SSH, "FallbackProtocol": SSH}
         conversation.send(Plane(plane))
         self.choose(plane)

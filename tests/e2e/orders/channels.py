@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from tests.e2e.orders.trial import HALVES, Trial, code, completed, shows
+from tests.e2e.orders.trial import HALVES, SFTP, Trial, code, completed, names, shows
 
 
 @shows("ChannelParameters/Port", sides=(HALVES,))
@@ -64,6 +64,28 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.write(data)
         await writer.drain()
     writer.close()
+
+
+@shows("ChannelParameters/Transport", sides=(HALVES,))
+def goes_over_udp_or_ssh_as_the_order_says(trial: Trial) -> None:
+    seen = {}
+    for word in ("Any", "udp", "SSH"):
+        (info,) = trial.push({"ChannelParameters/Transport": word, "FileParameters/Overwrite": "Always"})
+        seen[word] = trial.site.transports(info.UUID), str(info.EncryptionCipher)
+    assert seen["Any"] == seen["udp"] == (["fasp"], "none")
+    transport, cipher = seen["SSH"]
+    assert transport == ["ssh"]
+    assert cipher != "none"
+
+
+@shows("ChannelParameters/Transport", sides=(SFTP,))
+def ends_where_the_order_allows_no_sftp(trial: Trial) -> None:
+    (info,) = trial.push({"ChannelParameters/Transport": "Any"}, target="any")
+    assert trial.site.transports(info.UUID) == ["sftp"]
+    (refused,) = trial.push({"ChannelParameters/Transport": "UDP"}, target="udp")
+    assert code(refused) == 14
+    assert "allows no other way than UDP" in str(refused.ErrorDescription)
+    assert names(trial.far) == ["any"]
 
 
 @shows("SecurityParameters/EncryptionCipher", sides=(HALVES,))
