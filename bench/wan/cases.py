@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+_Each = TypeVar("_Each")
 
 MB = 1_000_000
 
@@ -33,3 +37,8 @@ CASES = (
 )
 BY_LOSS = tuple(Case(500, 100, loss, 300, 0) for loss in (0, 1, 2, 5, 10))
 BY_DISTANCE = tuple(Case(500, rtt, 1, 300, 0) for rtt in (5, 20, 50, 100, 200))
+
+
+def chosen(all_of_them: Sequence[_Each], numbers: str) -> Sequence[_Each]:
+    """Those with these numbers, which count from 0 and have commas between them; all if there are none."""
+    return [all_of_them[int(number)] for number in numbers.split(",")] if numbers else all_of_them

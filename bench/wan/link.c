@@ -45,7 +45,7 @@ typedef struct {
     int64_t idle_from;             /* when the link has sent all it took */
     Waiting line[SLOTS];           /* what travels, in the order of arrival */
     uint32_t first, after;
-    uint64_t came, bytes, lost, dropped, longest;
+    uint64_t came, took, bytes, tcp, lost, dropped, longest, waited;
 } Way;
 
 static Way ways[2];
@@ -107,6 +107,8 @@ static void take(int which, const unsigned char *packet, int length, int64_t t) 
             return;
         }
         if ((uint64_t)wait > way->longest) way->longest = wait;
+        way->waited += wait;
+        way->took++;
         due = way->idle_from = t + wait + (int64_t)(length * 8e3 / way->set[RATE]);
     }
     if (loses(way)) {
@@ -120,6 +122,7 @@ static void take(int which, const unsigned char *packet, int length, int64_t t) 
     uint32_t slot = unused[which][--left[which]];
     memcpy(store[which][slot], packet, length);
     way->bytes += length;
+    if (packet[0] >> 4 == 4 && packet[9] == 6) way->tcp += length;
     way->line[way->after++ % SLOTS] = (Waiting){due + (int64_t)(way->set[DELAY] * 1e6), slot, length};
 }
 
@@ -140,8 +143,10 @@ static void count(void) {
     getrusage(RUSAGE_SELF, &use);
     printf("{\"cpu\": %.3f", use.ru_utime.tv_sec + use.ru_stime.tv_sec + (use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6);
     for (int i = 0; i < 2; i++)
-        printf(", \"%s\": {\"packets\": %lu, \"bytes\": %lu, \"lost\": %lu, \"dropped\": %lu, \"queue_ms\": %.2f}",
-               i ? "back" : "there", ways[i].came, ways[i].bytes, ways[i].lost, ways[i].dropped, ways[i].longest / 1e6);
+        printf(", \"%s\": {\"packets\": %lu, \"took\": %lu, \"bytes\": %lu, \"tcp\": %lu, \"lost\": %lu, \"dropped\": %lu, "
+               "\"queue_ms\": %.2f, \"waited_ms\": %.2f}",
+               i ? "back" : "there", ways[i].came, ways[i].took, ways[i].bytes, ways[i].tcp, ways[i].lost,
+               ways[i].dropped, ways[i].longest / 1e6, ways[i].waited / 1e6);
     printf("}\n");
     fflush(stdout);
 }
@@ -152,7 +157,8 @@ static void obey(const char *line) {
     if (!strncmp(line, "count", 5)) count();
     if (!strncmp(line, "zero", 4))
         for (int i = 0; i < 2; i++)
-            ways[i].came = ways[i].bytes = ways[i].lost = ways[i].dropped = ways[i].longest = 0;
+            ways[i].came = ways[i].took = ways[i].bytes = ways[i].tcp = ways[i].lost = ways[i].dropped =
+                ways[i].longest = ways[i].waited = 0;
     if (sscanf(line, "%7s %7s %lf", whose, name, &number) != 3) return;
     for (int i = 0; i < 2; i++)
         for (int s = 0; s < SETTINGS; s++)

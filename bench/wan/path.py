@@ -11,6 +11,7 @@ machine, and they go when the path is closed.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import subprocess
@@ -21,6 +22,7 @@ from types import TracebackType
 from typing import Any, ClassVar
 
 _SOURCE = File(__file__).with_name("link.c")
+_NUMBERS = itertools.count()
 
 
 class Path:
@@ -29,7 +31,8 @@ class Path:
     addresses: ClassVar[dict[str, str]] = {"a": "10.77.0.1", "b": "10.77.0.2"}
 
     def __init__(self, *, tcp_control: str | None = None, tcp_buffer_mb: int = 64) -> None:
-        self._spaces = {side: f"wan{os.getpid()}{side}" for side in "ab"}
+        number = next(_NUMBERS)
+        self._spaces = {side: f"wan{os.getpid()}{side}{number}" for side in "ab"}
         self._tcp_control = tcp_control
         self._tcp_buffer_mb = tcp_buffer_mb
         self._link: subprocess.Popen[str] | None = None
@@ -64,7 +67,8 @@ class Path:
             self._say(f"both {name} {number}")
 
     def counters(self) -> dict[str, Any]:
-        """What went through since the last time, both ways."""
+        """What went through since the last time, both ways: `packets` came and `took` were sent on by the link,
+        `waited_ms` together and `queue_ms` at most; `bytes` got through, of those `tcp`."""
         assert self._link is not None and self._link.stdout is not None
         self._say("count")
         counted: dict[str, Any] = json.loads(self._link.stdout.readline())

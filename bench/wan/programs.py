@@ -200,11 +200,11 @@ def _rclone(server: Server, source: str, received: str, rate: int) -> list[str]:
 
 
 def _lftp(server: Server, source: str, received: str, rate: int) -> list[str]:
-    parts = "8"  # connections at a time, each with a part of the file
+    # Files of a folder go by eight connections at a time; a file that is sent goes by one.
     put = f"mirror -R {source}" if Path(source).is_dir() else f"put -c {source}"
     lines = [
         f"set sftp:connect-program '{' '.join([*server.ssh, '-a', '-x'])}'",
-        f"set mirror:parallel-transfer-count {parts}",
+        "set mirror:parallel-transfer-count 8",
         f"open sftp://{server.user}:none@{server.host}:{_PORT}",
         f"cd {received}",
         put,

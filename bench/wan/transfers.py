@@ -7,7 +7,6 @@ import secrets
 import subprocess
 import sys
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from bench.wan.path import Path
@@ -25,10 +24,10 @@ class Result:
     twice: float = 0.0
     cpu_per_gb: float = 0.0
     queue_ms: float = 0.0
-    marks: tuple[tuple[float, float], ...] = ()
-    """Seconds since the first datagram, Mbit/s."""
+    marks: tuple[tuple[float, int], ...] = ()
+    """Seconds of the machine's monotonic clock, and bytes that had arrived by then."""
     began: float = 0.0
-    """When that was, by the machine's monotonic clock."""
+    """When the first datagram was sent, by the same clock."""
 
 
 class PlaneTransfer:
@@ -67,17 +66,13 @@ class PlaneTransfer:
         if self._size and not (got["whole"] and got["size"] == self._size):
             raise RuntimeError("not all arrived")
         seconds = got["ended"] - sent["began"]
-        marks = [(at - sent["began"], size) for at, size in got["marks"]]
-        rates = tuple(
-            (late, (more - less) * 8e-6 / (late - early)) for (early, less), (late, more) in pairwise(marks)
-        )
         return Result(
             goodput=got["size"] * 8e-6 / seconds,
             meeting=sent["meeting"],
             lost=sent["lost"] / sent["datagrams"],
             twice=got["duplicates"] / sent["datagrams"],
             cpu_per_gb=(sent["cpu"] + got["cpu"]) / (got["size"] / 1e9),
-            marks=rates,
+            marks=tuple((at, size) for at, size in got["marks"]),
             began=sent["began"],
         )
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.report import Table
-from bench.wan.cases import CASES, MB, Case
+from bench.wan.cases import CASES, MB, Case, chosen
 from bench.wan.path import Loopback
 from bench.wan.path import Path as Link
 from bench.wan.programs import Copied, Server
@@ -23,7 +23,8 @@ _FILES = 10_000
 _FILE_BYTES = 10_000
 _LONGEST = 150.0
 _SPREAD = (20, 200)
-OTHERS = ("scp", "rsync", "rclone", "lftp")
+OTHERS = ("openascp", "scp", "rsync", "rclone", "lftp")
+_CONTROLS = ("cubic", "bbr")
 
 
 def files(options: argparse.Namespace) -> list[Table]:
@@ -44,8 +45,7 @@ def files(options: argparse.Namespace) -> list[Table]:
         "its hash was compared afterwards. Setting up is from the start of the program to the first byte. "
         "CPU of all processes of both ends, start included.",
     )
-    cases = [CASES[int(each)] for each in options.cases.split(",")] if options.cases else CASES
-    for case in cases:
+    for case in chosen(CASES, options.cases):
         size = int(case.size * options.scale)
         with _between(Link(), case) as server, _source(server.folder, size * MB) as source:
             run = _median(server, "openascp", source, options, case)
@@ -120,22 +120,36 @@ def spread(options: argparse.Namespace) -> list[Table]:
 def others(options: argparse.Namespace) -> list[Table]:
     """What programs on TCP give on the same path, with both ways that TCP has to control its rate."""
     case = Case(500, 100, 1, 200, 0)
+    size = int(case.size * options.scale)
     table = Table(
-        f"{int(case.size * options.scale)} MB over {case}, from start to end; stopped after {options.limit:g} s",
+        f"{size} MB over {case}, from start to end; stopped after {options.limit:g} s, median of {options.rounds}",
         ["program", "TCP", "Mbit/s", "whole"],
-        note="What had arrived when a program was stopped counts.",
+        note="What had arrived when a program was stopped counts. openascp sends UDP; its set-up over SSH is TCP.",
     )
-    for control in ("cubic", "bbr"):
-        size = int(case.size * options.scale) * MB
-        with _between(Link(tcp_control=control), case) as server, _source(server.folder, size) as source:
-            for program in ("openascp", *OTHERS):
-                if program != "openascp" and not shutil.which(program):
-                    continue
-                run = server.copy(program, source, options.limit, int(case.rate * 995))
-                speed = run.size * 8e-6 / run.seconds
-                table.rows.append([program, control, speed, "yes" if run.same else "no"])
+    wanted = chosen([(program, control) for control in _CONTROLS for program in OTHERS], options.cases)
+    for control in _CONTROLS:
+        programs = [program for program, by in wanted if by == control and _there(program)]
+        if not programs:
+            continue
+        with _between(Link(tcp_control=control), case) as server, _source(server.folder, size * MB) as source:
+            for program in programs:
+                speed, same = _stopped(server, program, source, options, int(case.rate * 995))
+                table.rows.append([program, control, speed, "yes" if same else "no"])
                 print(table.rows[-1], flush=True)
     return [table]
+
+
+def _there(program: str) -> bool:
+    return program == "openascp" or shutil.which(program) is not None
+
+
+def _stopped(
+    server: Server, program: str, source: Path, options: argparse.Namespace, rate: int
+) -> tuple[float, bool]:
+    """Mbit/s of the median round, each stopped after the limit, and whether all of the file was there then."""
+    runs = [server.copy(program, source, options.limit, rate) for _ in range(options.rounds)]
+    speeds = sorted((run.size * 8e-6 / run.seconds, run.same) for run in runs)
+    return speeds[len(speeds) // 2]
 
 
 def _median(
