@@ -13,6 +13,13 @@ SWITCH = 0.001
 longer than this."""
 
 
+def begin() -> None:
+    """Called by a program that lives for one session, once all is imported: what is there then stays, and ten thousand
+    files at a time are no reason to look for garbage among them again and again."""
+    gc.freeze()
+    gc.set_threshold(*GARBAGE)
+
+
 def settle() -> None:
     """Called once everything is there. What is here at the start stays: looking for garbage among it, as often as the
     interpreter does by itself, would hold up the loop time and again."""

@@ -154,7 +154,8 @@ class IncomingReports:
     def resumed(self, file: PlannedFile, size: int, kept: int) -> None:
         """See HalfObserver."""
         if self._links:
-            self._tell(messages.start(self._identity, self._counters.started(file, size, kept)))
+            self._counters.started(file, size, kept)
+            self._tell(messages.start(self._identity, self._counters.state(file)))
 
     def moved(self, file: PlannedFile, count: int, contiguous: int) -> None:
         """See Observer."""
@@ -164,7 +165,8 @@ class IncomingReports:
     def finished(self, file: PlannedFile) -> None:
         """See Observer."""
         if self._links:
-            state = self._counters.finished(file)
+            state = self._counters.state(file)
+            self._counters.finished(file)
             self._tell(messages.stop(self._identity, state, progress=self._progress()))
 
     def skipped(self, file: PlannedFile, size: int) -> None:

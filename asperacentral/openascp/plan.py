@@ -12,6 +12,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.failures import Failure, SessionFailure
@@ -23,8 +24,7 @@ from asperacentral.openascp.scancounts import ScanCounts
 _FOLDER_WORDS = (b"", b".", b"..")
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedFile:
+class PlannedFile(NamedTuple):
     """One file to move. `index` counts the files, `argument` the sources; `size` is what the scan saw, `relative` the
     path below the folder that holds the source. Of a file that several sessions share, `part` is the first byte of this
     one's and the one after the last.
@@ -33,7 +33,7 @@ class PlannedFile:
     source: bytes
     target: bytes
     size: int
-    index: int
+    index: int  # type: ignore[assignment]  # nobody looks for a value in a file
     argument: int
     relative: bytes = b""
     part: tuple[int, int] | None = None

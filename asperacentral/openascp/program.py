@@ -15,7 +15,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from asperacentral import logs
+from asperacentral import interpreter, logs
 from asperacentral.fasp import messages
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.console import Console
@@ -59,6 +59,7 @@ def warm_up() -> None:
 
 
 async def _run(options: Options, secrets: Secrets) -> int:
+    interpreter.begin()
     session = Session(options, secrets, Console(quiet=options.quiet))
     loop = asyncio.get_running_loop()
     for number in _END_SIGNALS:

@@ -315,7 +315,9 @@ class Session:
     def resumed(self, file: PlannedFile, size: int, kept: int) -> None:
         """See HalfObserver."""
         self._log.started(file, size, kept)
-        self._link.tell(messages.start(self._identity, self._counters.started(file, size, kept)))
+        self._counters.started(file, size, kept)
+        if self._link.any:
+            self._link.tell(messages.start(self._identity, self._counters.state(file)))
 
     def argument_ended(self, argument: Argument, counts: ArgumentCounts) -> None:
         """See HalfObserver."""
@@ -346,10 +348,7 @@ class Session:
 
     def started(self, file: PlannedFile, size: int) -> None:
         """See dataplane.Observer."""
-        self._log.started(file, size)
-        state = self._counters.started(file, size)
-        if self._link.any:
-            self._link.tell(messages.start(self._identity, state))
+        self.resumed(file, size, 0)
 
     def moved(self, file: PlannedFile, count: int, contiguous: int) -> None:
         """See dataplane.Observer."""
@@ -357,9 +356,10 @@ class Session:
 
     def finished(self, file: PlannedFile, checksum: str = "") -> None:
         """See dataplane.Observer."""
-        state = self._counters.finished(file)
+        state = self._counters.state(file) if self._link.any else None
+        self._counters.finished(file)
         self._log.settled(file, "completed", file.due, checksum)
-        if not self._link.any:
+        if state is None:
             return
         self._link.tell(
             messages.stop(

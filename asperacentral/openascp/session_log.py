@@ -6,13 +6,15 @@ seconds. No secret is among the values, and no value can begin a new line.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from asperacentral import __version__
+from asperacentral import __version__, logs
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.fasp.messages import Progress, Rates, Tally
 from asperacentral.openascp.failures import Failure, SessionFailure, from_os_error, shown
@@ -24,6 +26,9 @@ log = logging.getLogger(__name__)
 
 Value = str | int | bool | None
 
+_PLAIN = re.compile(r"[!#-<>-\[\]-~]+")
+"""What is written as it is: no blank, quote, equals sign or backslash, nothing that is not ASCII."""
+
 
 class SessionLog:
     """Of one session. `cookie` is shown as the other end sees it."""
@@ -32,10 +37,9 @@ class SessionLog:
         self._options = options
         self._cookie = cookie
         self._manifest: Manifest | None = None
-        self._common: dict[str, Value] = {
-            "uuid": options.session_id,
-            "op": "send" if options.sending else "recv",
-        }
+        self._op = "send" if options.sending else "recv"
+        self._common = pairs({"uuid": options.session_id, "op": self._op})
+        self._lines = logs.Lines()
 
     @property
     def manifest_path(self) -> str | None:
@@ -86,7 +90,7 @@ class SessionLog:
                     folder,
                     options.session_id,
                     suffix=options.manifest_suffix,
-                    heading=str(self._common["op"]),
+                    heading=self._op,
                 )
             except OSError as error:
                 failure = from_os_error(error, FaspCode.DISK_WRITE)
@@ -94,28 +98,26 @@ class SessionLog:
 
     def started(self, file: PlannedFile, size: int, kept: int = 0) -> None:
         """A file begins to move, from byte `kept` on."""
-        self._say("Transfer Start", status="started", file=shown(file.source), size=size, start_byte=kept)
+        if log.isEnabledFor(logging.INFO):
+            self._say_soon(
+                "Start", f"status=started file={_value(shown(file.source))} size={size} start_byte={kept}"
+            )
 
     def settled(
         self, file: PlannedFile, result: str, size: int, checksum: str = "", failure: Failure | None = None
     ) -> None:
         """A file ended as `result`: completed, skipped or failed. SessionFailure when the manifest cannot be kept."""
-        kind = self._options.checksum
-        self._say(
-            "Transfer Stop",
-            status=result,
-            file=shown(file.source),
-            size=size,
-            checksum=f"{kind}:{checksum}" if checksum else None,
-            code=None if failure is None else int(failure.code),
-            err=None if failure is None else str(failure),
-        )
+        summed = f"{self._options.checksum}:{checksum}" if checksum else ""
+        if log.isEnabledFor(logging.INFO):
+            text = f"status={result} file={_value(shown(file.source))} size={size}"
+            if summed or failure is not None:
+                code, why = (None, None) if failure is None else (int(failure.code), str(failure))
+                text = f"{text} {pairs({'checksum': summed or None, 'code': code, 'err': why})}"
+            self._say_soon("Stop", text)
         if self._manifest is None:
             return
         try:
-            self._manifest.add(
-                result, size, f"{kind}:{checksum}" if checksum else "", file.source, file.target
-            )
+            self._manifest.add(result, size, summed, file.source, file.target)
         except OSError as error:
             reason = from_os_error(error, FaspCode.DISK_WRITE)
             raise SessionFailure(reason.code, f"the manifest cannot be written: {reason}") from error
@@ -152,8 +154,20 @@ class SessionLog:
                 log.error("the manifest cannot be finished: %s", error.strerror)
 
     def _say(self, what: str, **values: Value) -> None:
+        self._write()
         if log.isEnabledFor(logging.INFO):
-            log.info("LOG FASP %s %s", what, pairs({**self._common, **values}))
+            log.info("LOG FASP %s %s %s", what, self._common, pairs(values))
+
+    def _say_soon(self, what: str, text: str) -> None:
+        """Of a file. There may be very many: those of one turn of the loop are written at its end, at once."""
+        self._lines.append(f"LOG FASP Transfer {what} {self._common} {text}")
+        if len(self._lines) == 1:
+            asyncio.get_running_loop().call_soon(self._write)
+
+    def _write(self) -> None:
+        if self._lines:
+            lines, self._lines = self._lines, logs.Lines()
+            log.info(lines)
 
 
 def pairs(values: Mapping[str, Value]) -> str:
@@ -175,6 +189,5 @@ def _value(value: Value) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
-        plain = value.isascii() and value.isprintable() and not set(value) & set(' "=\\')
-        return value if plain and value else json.dumps(value)
+        return value if _PLAIN.fullmatch(value) else json.dumps(value)
     return str(value)

@@ -31,7 +31,7 @@ class Counters:
     def __init__(self, session_id: str) -> None:
         self._session_id = session_id
         self._scan = ScanCounts()
-        self._moving: dict[PlannedFile, _Moving] = {}
+        self._moving: dict[int, tuple[PlannedFile, _Moving]] = {}  # by the index of the file
         self._delivered = 0
         self._in_moving = 0  # bytes that files under way have at the destination
         self.transfer_bytes = 0
@@ -44,29 +44,31 @@ class Counters:
         """What the scan has found so far."""
         self._scan = counts
 
-    def started(self, file: PlannedFile, size: int, kept: int = 0) -> FileState:
+    def started(self, file: PlannedFile, size: int, kept: int = 0) -> None:
         """A file begins to move, `kept` bytes of which are at the destination already."""
         self.attempted += 1
-        moving = self._moving[file] = _Moving(size, kept, contiguous=0 if _first(file) else kept)
+        self._moving[file.index] = file, _Moving(size, kept, 0, 0 if _first(file) else kept)
         self._in_moving += kept
-        return self._state(file, moving)
 
     def moved(self, file: PlannedFile, count: int, contiguous: int) -> None:
         """More bytes of a file are at the destination."""
-        moving = self._moving[file]
+        _, moving = self._moving[file.index]
         moving.written += count
         self._in_moving += count
         if _first(file) == 0:  # what is before a later part is not known here
             moving.contiguous = max(moving.contiguous, contiguous)
         self.transfer_bytes += count
 
-    def finished(self, file: PlannedFile) -> FileState:
+    def finished(self, file: PlannedFile) -> None:
         """A file is whole."""
-        moving = self._moving.pop(file)
+        _, moving = self._moving.pop(file.index)
         self._in_moving -= moving.kept + moving.written
         self.passed += 1
         self._delivered += file.due
-        return self._state(file, moving)
+
+    def state(self, file: PlannedFile) -> FileState:
+        """A file that is under way."""
+        return self._state(*self._moving[file.index])
 
     def skip(self, file: PlannedFile, size: int) -> FileState:
         """A file was left as it is: it begins where it ends."""
@@ -76,7 +78,7 @@ class Counters:
 
     def fail(self, file: PlannedFile) -> FileState:
         """A file failed, before or after it began to move."""
-        moving = self._moving.pop(file, None)
+        _, moving = self._moving.pop(file.index, (file, None))
         if moving is None:
             self.attempted += 1
             moving = _Moving(file.size)
@@ -87,7 +89,7 @@ class Counters:
     def under_way(self, *, changed: bool = False) -> list[FileState]:
         """Files that move now; with `changed` only those that moved since the last such call."""
         states = []
-        for file, moving in self._moving.items():
+        for file, moving in self._moving.values():
             if not changed or moving.told != moving.written:
                 states.append(self._state(file, moving))
             if changed:
