@@ -9,7 +9,7 @@ from asperacentral import __version__
 from asperacentral.openascp.confined import Files, confined
 from asperacentral.openascp.connection import Login
 from asperacentral.openascp.exchange.contents import Contents
-from asperacentral.openascp.exchange.messages import VERSION, Argument, Hello
+from asperacentral.openascp.exchange.messages import FEATURES, VERSION, Argument, Hello
 from asperacentral.openascp.exchange.paths import own_name
 from asperacentral.openascp.exchange.terms import DECRYPT, ENCRYPT, Terms
 from asperacentral.openascp.exchange.unsealing import Unsealing
@@ -84,6 +84,7 @@ def hello(options: Options, secrets: Secrets, terms: Terms) -> Hello:
         secrets.token,
         secrets.cookie,
         options.sources[0] if options.sources else b"",
+        FEATURES,
     )
 
 

@@ -25,8 +25,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from types import TracebackType
 
-from asperacentral.openascp import kernel
 from asperacentral.openascp.beneath import Root
+from asperacentral.openascp.folder import Folder, rename_at
 from asperacentral.openascp.names import BadPathError, beneath_root, parts_of
 
 __all__ = ["BadPathError", "Files", "confined"]
@@ -118,16 +118,9 @@ class Files(ABC):
             os.unlink(name, dir_fd=folder)
 
     def rename(self, path: bytes, target: bytes, *, replace: bool = True) -> None:
-        """Give an entry another name; without `replace` FileExistsError when that is taken, in one step.
-
-        On a file system that cannot rename without replacing, a file is linked and unlinked instead.
-        """
+        """Give an entry another name; without `replace` FileExistsError when that is taken, in one step."""
         with self._place(path) as (folder, name), self._place(target) as (target_folder, target_name):
-            if replace:
-                os.replace(name, target_name, src_dir_fd=folder, dst_dir_fd=target_folder)
-            elif not kernel.rename_without_replacing(folder, name, target_folder, target_name):
-                os.link(name, target_name, src_dir_fd=folder, dst_dir_fd=target_folder, follow_symlinks=False)
-                os.unlink(name, dir_fd=folder)
+            rename_at(folder, name, target_folder, target_name, replace=replace)
 
     def link(self, path: bytes, target: bytes) -> None:
         """Give a file (a link: the link itself) the second name `target`."""
@@ -191,6 +184,12 @@ class Files(ABC):
             os.chown(name, user, group, dir_fd=folder, follow_symlinks=False)
 
     # Folders
+
+    def folder(self, path: bytes, *, change: bool = False) -> Folder:
+        """A folder held open for many files in it, to be closed; say `change` to change something in it."""
+        if change:
+            self._may_change()
+        return Folder(self.open(path, _FOLDER))
 
     def entries(self, path: bytes) -> list[tuple[bytes, os.stat_result]]:
         """Names in a folder and their own attributes (links not followed), sorted; what vanishes is left out."""

@@ -126,6 +126,7 @@ async def welcomed(conversation: Conversation) -> Welcome:
     if not isinstance(answer, Welcome):
         raise SessionFailure(FaspCode.FASP_PROTO, "the far side does not answer as it should")
     log.debug("the far side runs openascp %s", answer.program)
+    conversation.agree(answer.features)
     return answer
 
 

@@ -90,6 +90,7 @@ def test_a_name_that_is_not_a_plain_way_down_is_refused_by_every_method(files: F
         lambda: files.set_mode(name, 0o777),
         lambda: files.set_times(name, 0, 0, follow=False),
         lambda: files.resolve(name),
+        lambda: files.folder(name),
     ]
     for call in calls:
         with pytest.raises(BadPathError):

@@ -14,7 +14,7 @@ import pytest
 
 from asperacentral.openascp import farside
 from asperacentral.openascp.connection import Login, connect
-from asperacentral.openascp.exchange import messages
+from asperacentral.openascp.exchange import spelling
 from asperacentral.openascp.exchange.codec import PREFACE, Control, Decoder, encode_control
 from asperacentral.openascp.exchange.messages import VERSION, Hello, Welcome
 from asperacentral.openascp.failures import SessionFailure
@@ -39,7 +39,7 @@ async def heard(process: Process) -> Hello:
     while True:
         for event in decoder.feed(await process.stdin.read(65536)):
             assert isinstance(event, Control)
-            said = messages.read(event.value)
+            said = spelling.read(event.value)
             assert isinstance(said, Hello)
             return said
 
@@ -77,7 +77,7 @@ def across(
 def test_the_hello_comes_to_a_program_that_has_said_nothing_yet() -> None:
     async def program(process: Process) -> None:
         assert await heard(process) == HELLO
-        process.stdout.write(PREFACE + encode_control(messages.write(WELCOME)))
+        process.stdout.write(PREFACE + encode_control(spelling.write(WELCOME)))
         await process.stdout.drain()
         await process.stdin.read()
 
@@ -137,7 +137,7 @@ def test_where_nobody_has_named_a_program_a_silent_one_may_be_anything(
 def test_a_program_that_greets_late_is_waited_for() -> None:
     async def program(process: Process) -> None:
         await asyncio.sleep(1.0)
-        process.stdout.write(PREFACE + encode_control(messages.write(WELCOME)))
+        process.stdout.write(PREFACE + encode_control(spelling.write(WELCOME)))
         await process.stdin.read()
 
     async def client(connection: asyncssh.SSHClientConnection) -> Welcome:

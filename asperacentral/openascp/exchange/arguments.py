@@ -62,4 +62,6 @@ class ArgumentTally:
         return ended
 
     def _of(self, argument: int) -> ArgumentCounts:
-        return self._counts.setdefault(argument, ArgumentCounts())
+        if (counts := self._counts.get(argument)) is None:
+            counts = self._counts[argument] = ArgumentCounts()
+        return counts

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from asperacentral import logs
 from asperacentral.fasp.errors import FaspCode, known
-from asperacentral.openascp.exchange import messages
+from asperacentral.openascp.exchange import spelling
 from asperacentral.openascp.exchange.codec import (
     PREFACE,
     Data,
@@ -22,7 +23,7 @@ from asperacentral.openascp.exchange.codec import (
     data_head,
     encode_control,
 )
-from asperacentral.openascp.exchange.messages import Broken, Keepalive, Message
+from asperacentral.openascp.exchange.messages import FEATURES, PRESSED, Broken, Keepalive, Message
 from asperacentral.openascp.failures import SessionFailure
 
 KEEPALIVE_SECONDS = 5.0
@@ -92,6 +93,8 @@ class Conversation:
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._closed = asyncio.Event()
         self._parting = False
+        self.shared: frozenset[str] = frozenset()
+        """The features that both halves have; see messages.FEATURES."""
 
     # What the transport tells.
 
@@ -110,7 +113,7 @@ class Conversation:
             for event in self._decoder.feed(data):
                 if isinstance(event, Data):
                     self._take(event)
-                elif (message := messages.read(event.value)) is not None:
+                elif (message := spelling.read(event.value)) is not None:
                     log.log(logs.BODIES, "the other half says %r", message)
                     self._hear(message)
             if self._decoder.greeted:
@@ -149,6 +152,10 @@ class Conversation:
         if not self._greeted.is_set():
             self._lost.result()
 
+    def agree(self, features: Iterable[str]) -> None:
+        """The other half has told what it can."""
+        self.shared = frozenset(features).intersection(FEATURES)
+
     @property
     def lost(self) -> asyncio.Future[None]:
         """Has a SessionFailure as its exception when the other half is gone or cannot be understood."""
@@ -175,7 +182,7 @@ class Conversation:
     def send(self, message: Message) -> None:
         """Say something; nothing happens when nobody is there any more."""
         log.log(logs.BODIES, "we say %r", message)
-        self._write(encode_control(messages.write(message)))
+        self._write(encode_control(spelling.write(message), press=PRESSED in self.shared))
 
     def send_data(self, offset: int, data: bytes) -> None:
         """Send bytes of the stream."""

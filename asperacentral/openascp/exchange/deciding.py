@@ -19,7 +19,7 @@ from asperacentral.openascp.exchange.checkpoint import BLOCK, Identity
 from asperacentral.openascp.exchange.dealing import Share
 from asperacentral.openascp.exchange.finishing import Finisher
 from asperacentral.openascp.exchange.messages import DONE, FILE, FOLDER, LINK, SKIPPED, Argument, Entry
-from asperacentral.openascp.exchange.paths import joined
+from asperacentral.openascp.exchange.paths import joined, parted
 from asperacentral.openascp.exchange.sharing import SharedFiles, ShareLeft, Standing
 from asperacentral.openascp.exchange.target import Target
 from asperacentral.openascp.exchange.terms import DECRYPT, ENCRYPT, Terms
@@ -67,6 +67,7 @@ class Decider:
         self._naming = _NAMING[terms.file_crypt]
         self._decrypts = terms.file_crypt == DECRYPT
         self._taken: dict[bytes, str] | None = {} if terms.several else None
+        self._normal = (b"", b".")  # a folder, and its normal name
         self._under_way: dict[bytes, int] = {}  # files of this session that are not settled
         self._places: dict[int, bytes] = {}  # the same the other way round
 
@@ -91,7 +92,7 @@ class Decider:
                 raise SessionFailure(FaspCode.NO_SUCH_FILE, "the destination folder does not exist")
             if into:
                 self._files.make_folders(place)
-                self._fresh.add(place)
+                self._fresh.add(place.rstrip(b"/"))
         except OSError as error:
             failure = from_os_error(error, FaspCode.DISK_WRITE)
             raise SessionFailure(failure.code, f"{failure} (destination folder)") from error
@@ -166,19 +167,20 @@ class Decider:
         return DONE
 
     def _file(self, entry: Entry, place: bytes) -> Outcome:
-        there = None if posixpath.dirname(place) in self._fresh else self._attributes(place)
+        fresh = parted(place)[0] in self._fresh
+        there = None if fresh else self._attributes(place)
         if there is not None and there.kind is Kind.FOLDER:
             raise Failure(FaspCode.IS_DIR)
         if there is not None and there.kind is not Kind.FILE:
             raise Failure(FaspCode.NOT_REGULAR, "the destination is a special file")
         decision = self._compared(entry, there)
-        target = self._target(entry, place)
+        target = self._target(entry, place, fresh=fresh)
         if target.share is not None:
             return self._share(target, decision)
         if decision is Decision.SKIP:
             self.skip(target)
             return SKIPPED
-        if posixpath.dirname(place) not in self._fresh:
+        if not target.fresh:
             partial.remove(self._files, partial.other_name(place, self._terms))
         return self._resume(target) if decision is Decision.MOVE else Comparison(target, decision)
 
@@ -198,6 +200,8 @@ class Decider:
 
     def _compared(self, entry: Entry, there: Attributes | None) -> Decision:
         size = entry.size
+        if there is None and not self._decrypts:
+            return Decision.MOVE
         if self._decrypts:
             try:
                 size = filecrypt.clear_size(size)
@@ -209,10 +213,10 @@ class Decider:
             return Decision.MOVE
         return decision
 
-    def _target(self, entry: Entry, place: bytes) -> Target:
+    def _target(self, entry: Entry, place: bytes, *, fresh: bool) -> Target:
         terms = self._terms
         identity = None
-        share = self._share_of(entry)
+        share = None if self._deal.alone else self._share_of(entry)
         if (terms.resume_level and entry.size > BLOCK) or share is not None:
             source = joined(
                 self._arguments[entry.argument].source, entry.path
@@ -229,6 +233,7 @@ class Decider:
             (extent,) if entry.size else (),
             clear=partial.clear_name(place, terms) if self._decrypts else b"",
             share=share,
+            fresh=fresh,
         )
 
     def _share_of(self, entry: Entry) -> Share | None:
@@ -251,7 +256,7 @@ class Decider:
 
     def _resume(self, target: Target) -> Target:
         """The target with what a former session left of it."""
-        if target.identity is None or posixpath.dirname(target.place) in self._fresh:
+        if target.identity is None or target.fresh:
             return target
         found = resuming.find(self._files, target.partial, target.checkpoint, target.identity)
         return target if found is None else target.resuming(found)
@@ -282,7 +287,7 @@ class Decider:
         """Two sources may share a folder, but never a file's name, nor may one source tell of a file while it is
         being moved: it would wait for itself.
         """
-        key, kind = posixpath.normpath(place), entry.kind
+        key, kind = self._key(place), entry.kind
         if self._taken is not None:
             taken = self._taken.get(key)
             if taken is not None and (kind, taken) != (FOLDER, FOLDER):
@@ -293,6 +298,15 @@ class Decider:
                 raise Failure(FaspCode.UPLOAD_IN_PROGRESS, "this session is writing the same file already")
             self._under_way[key] = entry.id
             self._places[entry.id] = key
+
+    def _key(self, place: bytes) -> bytes:
+        """A place by the one name that all ways to write it have; the folder of many files is normalised once."""
+        folder, name = parted(place)
+        if name in (b"", b".", b".."):
+            return posixpath.normpath(place)
+        if folder != self._normal[0]:
+            self._normal = folder, posixpath.normpath(folder)
+        return joined(self._normal[1], name)
 
     @staticmethod
     def _safe(name: bytes) -> bytes:

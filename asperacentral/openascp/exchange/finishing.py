@@ -19,6 +19,7 @@ from asperacentral.openascp.exchange.unsealing import Unsealing
 from asperacentral.openascp.failures import Failure
 from asperacentral.openascp.files import attributes, backups, checksums, filecrypt, links
 from asperacentral.openascp.files.attributes import Metadata, Preserve
+from asperacentral.openascp.folder import Folder
 from asperacentral.openascp.syncing import Syncing
 
 
@@ -59,14 +60,30 @@ class Finisher:
         """Whether a session goes on with what a former one has left."""
         return self._terms.resume_level > 0
 
+    @property
+    def finishes_at_once(self) -> bool:
+        """Whether a whole file needs nothing but attributes and its name."""
+        return self._unsealing is None and self._terms.checksum == "none" and not self._terms.save
+
+    def wrote(self, descriptor: int) -> None:
+        """What is written to this file's file system has to be synced. OSError."""
+        self._syncing.wrote(descriptor)
+
+    def finish_at_once(
+        self, descriptor: int, folder: Folder, names: tuple[bytes, bytes], target: Target
+    ) -> None:
+        """Rename a file in a folder that was written in one go, while its lock is held. OSError."""
+        _flush(descriptor)
+        metadata = self._set_attributes(descriptor, target.entry)
+        folder.rename(*names, replace=self._terms.overwrite != "never")
+        self._write_metafile(target.place, metadata)
+
     def finish(self, descriptor: int, target: Target, checksum: str) -> None:
         """Give a whole file its name, while its lock is held: a successor must not find it under the partial one.
 
         `checksum` is what the sending half computed. OSError, Failure.
         """
-        os.close(
-            os.dup(descriptor)
-        )  # where writes are late, as on network file systems, their errors show here
+        _flush(descriptor)
         self._syncing.wrote(descriptor)
         entry = target.entry
         size = os.fstat(descriptor).st_size
@@ -105,14 +122,19 @@ class Finisher:
         partial.remove(self._files, target.checkpoint, target.partial)
 
     def _give_name(self, descriptor: int, path: bytes, target: Target) -> None:
-        metadata = metadata_of(target.entry) if self.keeps_attributes else None
-        if metadata is not None:
-            attributes.apply(descriptor, metadata, self._preserve)
+        metadata = self._set_attributes(descriptor, target.entry)
         if self._terms.save:
             self._keep(target.place)
         self._files.rename(path, target.place, replace=self._terms.overwrite != "never")
-        if metadata is not None:
-            self._write_metafile(target.place, metadata)
+        self._write_metafile(target.place, metadata)
+
+    def _set_attributes(self, descriptor: int, entry: Entry) -> Metadata | None:
+        """Give an open file what is kept of its source; None when nothing is. OSError."""
+        if not self._keeps_attributes:
+            return None
+        metadata = metadata_of(entry)
+        attributes.apply(descriptor, metadata, self._preserve)
+        return metadata
 
     def finish_folder(self, place: bytes, entry: Entry) -> None:
         """Give a folder its attributes, when nothing changes in it any more. OSError."""
@@ -170,14 +192,19 @@ class Finisher:
             return
         raise Failure(FaspCode.ALREADY_EXISTS, "there is no name left to keep what would be overwritten")
 
-    def _write_metafile(self, place: bytes, metadata: Metadata) -> None:
-        if not (content := attributes.metafile(metadata, self._preserve)):
+    def _write_metafile(self, place: bytes, metadata: Metadata | None) -> None:
+        if metadata is None or not (content := attributes.metafile(metadata, self._preserve)):
             return
         name = attributes.metafile_name(place)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         descriptor = self._files.open_file(name, flags, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
+
+
+def _flush(descriptor: int) -> None:
+    """Where writes are late, as on network file systems, have their errors show now. OSError."""
+    os.close(os.dup(descriptor))
 
 
 def metadata_of(entry: Entry) -> Metadata:

@@ -1,31 +1,30 @@
-"""What two halves say to each other: one frozen class for each message, and how each is read and written. Pure.
+"""What two halves say to each other: one frozen class for each message, a named tuple for each record in one. Pure.
 
-C is the client, V the far side, S the sending half, R the receiving half, whichever of C and V they are.
-On the wire a message is the list of its name and its fields by name; records inside it are lists of their fields in
-order. A reader skips messages and fields it does not know, so that newer versions may say more; everything else
-is strict. Paths are bytes, sizes and offsets bytes, times nanoseconds since the epoch, rates Kbps, codes those of the
-FASP table.
+C is the client, V the far side, S the sending half, R the receiving half, whichever of C and V they are. Paths are
+bytes, sizes and offsets bytes, times nanoseconds since the epoch, rates Kbps, codes those of the FASP table. How they
+are written is told in `spelling`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
-from typing import Any, get_args, get_origin, get_type_hints
-
-from asperacentral.openascp.exchange.codec import RemoteProtocolError
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 VERSION = 1
-LARGEST_NUMBER = 2**63 - 1
-LONGEST_BYTES = 256 * 1024
-LONGEST_TEXT = 64 * 1024
-MOST_RECORDS = 100_000
 MOST_ENTRIES = 512
 """Records in one message of entries, as we write them."""
 
 FILE = "file"
 FOLDER = "folder"
 LINK = "link"
+
+PRESSED = "pressed"
+"""A feature of a half: it reads control frames that zlib has pressed."""
+BUNDLES = "bundles"
+"""A feature of a half: it lays and asks for small files by the hundred (see `Bundles`)."""
+FEATURES = (PRESSED, BUNDLES)
+"""What this version can beyond the first one. A half uses of it what the other one can, too."""
 
 DONE = "done"
 PART = "part"
@@ -41,7 +40,7 @@ FAILED = "failed"
 class Hello:
     """C to V, first. `sending` tells what the client does; `terms` are the session's rules (see `terms`), `cipher`
     what is asked for by its name in FASP (none, aes-128, aes-192, aes-256). `source` is the first source, for those
-    who watch.
+    who watch. `features` are those of FEATURES that the client has.
     """
 
     version: int
@@ -53,11 +52,15 @@ class Hello:
     token: str = field(default="", repr=False)
     cookie: str = ""
     source: bytes = b""
+    features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """V to C: the session may begin, with these rates; `locked` names what the client may not change."""
+    """V to C: the session may begin, with these rates; `locked` names what the client may not change.
+
+    `features` are those of FEATURES that V has.
+    """
 
     version: int
     program: str
@@ -66,6 +69,7 @@ class Welcome:
     policy: str
     locked: tuple[str, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict, repr=False)
+    features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +116,7 @@ class NoMoreArguments:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What a scan found: `path` is relative to its argument, empty for the argument itself."""
 
     id: int
@@ -137,8 +140,7 @@ class Entries:
     entries: tuple[Entry, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(NamedTuple):
     """A path that cannot be moved, with the reason."""
 
     argument: int
@@ -173,8 +175,7 @@ class Scanned:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """All names in one folder of a source, or some of them until `last`: what is excluded is among them."""
 
     argument: int
@@ -200,8 +201,7 @@ class Cleared:
 # What is wanted of it.
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """These extents (offset, length) of a file follow in the stream; `last` when nothing more of it is needed."""
 
     id: int
@@ -215,6 +215,20 @@ class Needs:
     """R to S: lays the stream. `kept` of a need is how many bytes of the file were there before."""
 
     needs: tuple[Need, ...]
+
+
+class Bundle(NamedTuple):
+    """So many `files`, from the id `first` on, follow in the stream as one extent (see `bundle`)."""
+
+    first: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bundles:
+    """R to S: lays the stream, as Needs does. A verdict is told only of files that will not come."""
+
+    bundles: tuple[Bundle, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,8 +247,7 @@ class Digests:
     digests: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """A file's last needed byte was read and it is still what was scanned (code 0), or it will not come (why).
 
     After the latter whatever the stream still holds for it is filling.
@@ -253,8 +266,7 @@ class Verdicts:
     verdicts: tuple[Verdict, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """How an entry ended: done, part, skipped or failed."""
 
     id: int
@@ -338,6 +350,7 @@ Message = (
     | Listings
     | Cleared
     | Needs
+    | Bundles
     | Ask
     | Digests
     | Verdicts
@@ -364,6 +377,7 @@ NAMES: Mapping[str, type[Message]] = {
     "listings": Listings,
     "cleared": Cleared,
     "needs": Needs,
+    "bundles": Bundles,
     "ask": Ask,
     "digests": Digests,
     "verdicts": Verdicts,
@@ -376,133 +390,3 @@ NAMES: Mapping[str, type[Message]] = {
     "finished": Finished,
     "broken": Broken,
 }
-_NAME_OF = {kind: name for name, kind in NAMES.items()}
-_RECORDS: tuple[type[Any], ...] = (Entry, Trouble, Need, Verdict, Settled, Listing)
-_FIELDS: Mapping[type[Any], tuple[str, ...]] = {
-    kind: tuple(each.name for each in fields(kind)) for kind in (*NAMES.values(), *_RECORDS)
-}
-
-
-def write(message: Message) -> list[Any]:
-    """A message as a value for `codec.encode_control`."""
-    kind = type(message)
-    return [_NAME_OF[kind], {name: _plain(getattr(message, name)) for name in _FIELDS[kind]}]
-
-
-def read(value: Any) -> Message | None:
-    """The message a control frame holds; None for one of a newer version. RemoteProtocolError when it is none."""
-    if not isinstance(value, list) or len(value) < 2 or not isinstance(value[0], str):
-        raise RemoteProtocolError("a message without a name")
-    kind = NAMES.get(value[0])
-    if kind is None:
-        return None
-    if not isinstance(value[1], dict):
-        raise RemoteProtocolError(f"{value[0]} without fields")
-    given = {}
-    for name, reader, needed in _READERS[kind]:
-        if name in value[1]:
-            given[name] = reader(value[1][name], name)
-        elif needed:
-            raise RemoteProtocolError(f"{value[0]} without {name}")
-    return kind(**given)
-
-
-def _plain(value: Any) -> Any:
-    kind = type(value)
-    if kind is tuple:
-        return [_plain(each) for each in value]
-    if kind in _FIELDS:
-        return [_plain(getattr(value, name)) for name in _FIELDS[kind]]
-    return value
-
-
-_Reader = Callable[[Any, str], Any]
-
-
-def _readers(kind: type[Any]) -> tuple[tuple[str, _Reader, bool], ...]:
-    """Name, reader and whether it must be there, of each field."""
-    hints = get_type_hints(kind)
-    return tuple((each.name, _reader(hints[each.name]), _needed(each)) for each in fields(kind))
-
-
-def _needed(each: Field[Any]) -> bool:
-    return each.default is MISSING and each.default_factory is MISSING
-
-
-def _reader(hint: Any) -> _Reader:
-    """How a field of this type is read."""
-    if hint in _SCALARS:
-        return _SCALARS[hint]
-    if is_dataclass(hint):
-        return _record_reader(hint)  # type: ignore[arg-type]
-    if get_origin(hint) is tuple:
-        return _tuple_reader(get_args(hint))
-    if get_origin(hint) is dict:
-        return _mapping
-    raise TypeError(f"no message has fields of {hint}")
-
-
-def _tuple_reader(parts: tuple[Any, ...]) -> _Reader:
-    first = _reader(parts[0])
-    if parts[-1] is not Ellipsis:
-        readers = [_reader(part) for part in parts]
-        return lambda value, name: tuple(
-            [
-                reader(each, name)
-                for reader, each in zip(readers, _list(value, name, len(readers)), strict=True)
-            ]
-        )
-    return lambda value, name: tuple([first(each, name) for each in _list(value, name)])
-
-
-def _record_reader(kind: type[Any]) -> _Reader:
-    readers = _readers(kind)
-    needed = sum(must for _, _, must in readers)
-
-    def read_record(value: Any, name: str) -> Any:
-        given = _list(value, name)
-        if len(given) < needed:
-            raise RemoteProtocolError(f"{name}: a record of {len(given)} fields")
-        return kind(*[reader(each, inner) for (inner, reader, _), each in zip(readers, given, strict=False)])
-
-    return read_record
-
-
-def _list(value: Any, name: str, length: int | None = None) -> list[Any]:
-    if not isinstance(value, list) or len(value) > MOST_RECORDS or length not in (None, len(value)):
-        raise RemoteProtocolError(f"{name} is not the list it should be")
-    return value
-
-
-def _number(value: Any, name: str) -> int:
-    if type(value) is not int or not -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
-        raise RemoteProtocolError(f"{name} is no number")
-    return value
-
-
-def _bytes(value: Any, name: str) -> bytes:
-    if not isinstance(value, bytes) or len(value) > LONGEST_BYTES:
-        raise RemoteProtocolError(f"{name} is not bytes, or too many")
-    return value
-
-
-def _text(value: Any, name: str) -> str:
-    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
-        raise RemoteProtocolError(f"{name} is no text, or too long")
-    return value
-
-
-def _flag(value: Any, name: str) -> bool:
-    if not isinstance(value, bool):
-        raise RemoteProtocolError(f"{name} is neither true nor false")
-    return value
-
-
-def _mapping(value: Any, name: str) -> dict[str, Any]:
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise RemoteProtocolError(f"{name} is no table of names")
-    return value
-
-
-_SCALARS: dict[Any, _Reader] = {int: _number, bytes: _bytes, str: _text, bool: _flag}
-_READERS = {kind: _readers(kind) for kind in NAMES.values()}

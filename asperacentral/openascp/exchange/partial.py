@@ -14,7 +14,6 @@ import hashlib
 import os
 import posixpath
 import time
-from dataclasses import replace
 
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.confined import Files
@@ -45,16 +44,17 @@ def clear_name(target: bytes, terms: Terms) -> bytes:
 
 def other_name(target: bytes, terms: Terms) -> bytes:
     """The second partial name that a session over SFTP may have left."""
-    return _named(target, b".", replace(terms, partial_tag=terms.partial_tag + b"~"))
+    return _named(target, b".", terms, b"~")
 
 
-def _named(target: bytes, mark: bytes, terms: Terms) -> bytes:
+def _named(target: bytes, mark: bytes, terms: Terms, more: bytes = b"") -> bytes:
+    tag = terms.partial_tag + more
+    ending = mark + tag + terms.partial_suffix
+    if len(target) - (target.rfind(b"/") + 1) + len(ending) <= LONGEST_NAME:
+        return target + ending
     folder, name = posixpath.split(target)
-    whole = name + mark + terms.partial_tag + terms.partial_suffix
-    if len(whole) > LONGEST_NAME:
-        digest = hashlib.sha256(name + b"." + terms.partial_tag).hexdigest().encode()
-        whole = digest[:40] + mark + terms.partial_suffix
-    return posixpath.join(folder, whole)
+    digest = hashlib.sha256(name + b"." + tag).hexdigest().encode()
+    return posixpath.join(folder, digest[:40] + mark + terms.partial_suffix)
 
 
 def claim(files: Files, path: bytes, *, executable: bool) -> int:

@@ -9,11 +9,20 @@ _FOLDER_WORDS = (b"", b".", b"..")
 
 def joined(folder: bytes, name: bytes) -> bytes:
     """A name in a folder; no name is the folder itself, and the working directory or the root add nothing."""
-    if not name:
-        return folder
+    return before(folder) + name if name else folder
+
+
+def before(folder: bytes) -> bytes:
+    """What the names in a folder begin with."""
     if folder in (b"", b"."):
-        return name
-    return folder + name if folder.endswith(b"/") else folder + b"/" + name
+        return b""
+    return folder if folder.endswith(b"/") else folder + b"/"
+
+
+def parted(place: bytes) -> tuple[bytes, bytes]:
+    """The folder that a place is in, and its name there: what `joined` has put together."""
+    cut = place.rfind(b"/")
+    return place[: max(cut, 0) or cut + 1], place[cut + 1 :]
 
 
 def own_name(source: bytes) -> bytes:

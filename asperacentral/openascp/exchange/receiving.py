@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from asperacentral.fasp.errors import FaspCode, known
 from asperacentral.openascp.confined import Files
+from asperacentral.openascp.exchange.asking import Asking
 from asperacentral.openascp.exchange.channel import UNASKED, BesideSink, ChannelSink
 from asperacentral.openascp.exchange.comparing import COMPARISONS, Comparer
 from asperacentral.openascp.exchange.conversation import Conversation
@@ -19,6 +19,7 @@ from asperacentral.openascp.exchange.finishing import Finisher
 from asperacentral.openascp.exchange.half import Half, HalfObserver
 from asperacentral.openascp.exchange.listing import MOST_LISTINGS
 from asperacentral.openascp.exchange.messages import (
+    BUNDLES,
     DONE,
     FAILED,
     FILE,
@@ -33,8 +34,6 @@ from asperacentral.openascp.exchange.messages import (
     Listing,
     Listings,
     Message,
-    Need,
-    Needs,
     Scanned,
     Settled,
     Settlements,
@@ -52,7 +51,7 @@ from asperacentral.openascp.exchange.sharing import SharedFiles
 from asperacentral.openascp.exchange.target import Target
 from asperacentral.openascp.exchange.terms import Terms
 from asperacentral.openascp.exchange.unsealing import Unsealing
-from asperacentral.openascp.exchange.wanting import Wanted, planned, window
+from asperacentral.openascp.exchange.wanting import planned, window
 from asperacentral.openascp.exchange.writing import StreamWriter
 from asperacentral.openascp.failures import Failure, SessionFailure, from_os_error
 from asperacentral.openascp.plan import PlannedFile, PlannedFolder
@@ -60,11 +59,8 @@ from asperacentral.openascp.scancounts import ScanCounts
 
 _T = TypeVar("_T")
 
-SLICE = 16 * 1024 * 1024
-"""The most of one file that is laid out at once: what may have to be filled when it fails."""
-MOST_WANTED = 4096
-"""Files laid out and not yet settled."""
-BATCH = 256
+BATCH = 512
+"""Entries decided about at once, if so many are there."""
 _TICK_SECONDS = 0.05
 _GATHER_SECONDS = 0.01
 _STOP_SECONDS = 60.0
@@ -94,29 +90,33 @@ class ReceivingHalf(Half):
         self._shared = SharedFiles(files)
         self._decider = Decider(files, terms, self._finisher, self._shared)
         self._deal = terms.deal()
-        self._window = window(terms.target_rate)
         self._level = terms.resume_level
         self._persistent = terms.persistent
         self._threads = ThreadPoolExecutor(1 + COMPARISONS, thread_name_prefix="decide")
         self._writer = StreamWriter(files, self._woken, self._finisher, self._shared)
+        self._asking = Asking(
+            conversation,
+            self._writer,
+            window(terms.target_rate),
+            bundling=BUNDLES in conversation.shared
+            and terms.checksum == "none"
+            and not self._finisher.header,
+            begun=self._started,
+            refused=self._settle,
+        )
         self._channel = ChannelSink(self._writer, conversation)
-        self._beside = BesideSink(self._writer, lambda: self._end)
+        self._beside = BesideSink(self._writer, lambda: self._asking.end)
         self._into: bool | None = None
         self._deletes = terms.delete_before
         self._deleting = Deleting(files, terms, self._decider)
-        self._entries: asyncio.Queue[Entry | Listing] = asyncio.Queue()
+        self._entries: asyncio.Queue[tuple[Entry, ...] | Listing] = asyncio.Queue()  # as they were told
         self._next_id = 0
         self._files_open: dict[int, PlannedFile] = {}  # not settled yet
         self._unsettled = 0
         self._scanned = -1
         self._counts_told: ScanCounts | None = None
-        self._wanted: deque[Wanted] = deque()
-        self._lying: set[int] = set()  # files laid out and not settled
-        self._void: dict[int, Verdict] = {}  # files that will not come and are not laid out yet
         self._withdrawn: set[int] = set()
-        self._end = 0
         self._received = 0
-        self._written = 0
         self._told = 0
         self._comparer = Comparer(conversation, files, self._in_thread, terms.resume_level)
         self._comparisons: set[asyncio.Task[None]] = set()
@@ -134,7 +134,7 @@ class ReceivingHalf(Half):
 
     async def _receive_beside(self) -> None:
         """Receive by a plane of its own, if that was agreed upon. SessionFailure."""
-        if await self._plane(self._beside) and self._beside.received < self._end:
+        if await self._plane(self._beside) and self._beside.received < self._asking.end:
             await asyncio.sleep(_PARTING_SECONDS)  # who breaks off says why, in the conversation
             raise SessionFailure(FaspCode.FASP_PROTO, "the stream ended before all of it had come")
 
@@ -147,16 +147,13 @@ class ReceivingHalf(Half):
         await self._loop.run_in_executor(None, self._writer.join, _STOP_SECONDS)
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._finisher.close()
-        for wanted in self._wanted:
-            if wanted.target.leftover is not None and not wanted.begun:
-                wanted.target.leftover.close()
+        self._asking.close()
 
     def hear(self, message: Message) -> None:
         """See conversation.Listener."""
         match message:
             case Entries(entries):
-                for entry in entries:
-                    self._announced(entry)
+                self._announced(entries)
             case Listings(listings):
                 for listing in listings:
                     self._listed(listing)
@@ -185,7 +182,7 @@ class ReceivingHalf(Half):
 
     def take(self, offset: int, data: bytes) -> None:
         """See conversation.Listener. On the channel the stream comes in order."""
-        if self._beside.used or offset != self._received or offset + len(data) > self._end:
+        if self._beside.used or offset != self._received or offset + len(data) > self._asking.end:
             raise SessionFailure(FaspCode.FASP_PROTO, UNASKED)
         self._received += len(data)
         self._channel.take(offset, data)
@@ -201,16 +198,22 @@ class ReceivingHalf(Half):
 
     # Entries.
 
-    def _announced(self, entry: Entry) -> None:
-        if entry.id != self._next_id or entry.argument not in self.arguments or entry.size < 0:
-            raise SessionFailure(FaspCode.FASP_PROTO, "an entry out of turn")
+    def _announced(self, entries: tuple[Entry, ...]) -> None:
+        self._unsettled += len(entries)
         if self._unsettled > 2 * MOST_UNSETTLED:
             raise SessionFailure(FaspCode.FASP_PROTO, "more entries than anybody can take")
-        self._next_id += 1
-        self._unsettled += 1
-        path = joined(self.arguments[entry.argument].name, entry.path)
-        self.tally.begun(entry.argument, self._deal.due(path, entry.size) if entry.kind == FILE else 0)
-        self._entries.put_nowait(entry)
+        for entry in entries:
+            if entry.id != self._next_id or entry.argument not in self.arguments or entry.size < 0:
+                raise SessionFailure(FaspCode.FASP_PROTO, "an entry out of turn")
+            self._next_id += 1
+            self.tally.begun(entry.argument, self._due(entry) if entry.kind == FILE else 0)
+        self._entries.put_nowait(entries)
+
+    def _due(self, entry: Entry) -> int:
+        """The bytes of a file that this session moves."""
+        if self._deal.alone:
+            return entry.size
+        return self._deal.due(joined(self.arguments[entry.argument].name, entry.path), entry.size)
 
     def _listed(self, listing: Listing) -> None:
         if not self._deletes or self._next_id or listing.argument not in self.arguments:
@@ -235,19 +238,20 @@ class ReceivingHalf(Half):
         begun = 0
         while True:
             batch = [await self._entries.get()]
-            while len(batch) < BATCH and not self._entries.empty():
+            size = 0
+            while (size := size + len(batch[-1])) < BATCH and not self._entries.empty():
                 batch.append(self._entries.get_nowait())
             new = [self.arguments[index] for index in range(begun, len(self.arguments))]
             begun += len(new)
             await self._in_thread(self._begin_arguments, new)
             await self._clear([each for each in batch if isinstance(each, Listing)])
-            entries = [each for each in batch if isinstance(each, Entry)]
+            entries = [entry for each in batch if not isinstance(each, Listing) for entry in each]
             outcomes = await self._in_thread(
                 lambda some: [self._decider.decide(each) for each in some], entries
             )
             for entry, outcome in zip(entries, outcomes, strict=True):
                 self._decided(entry, outcome)
-            self._lay_out()
+            self._asking.lay_out()
             self._flush()
 
     def _begin_arguments(self, new: list[Argument]) -> None:
@@ -279,12 +283,12 @@ class ReceivingHalf(Half):
             self._files_open[entry.id] = planned(entry, shown, outcome)
         self._argument_of[entry.id] = entry.argument
         if entry.kind == FILE and entry.argument in self._withdrawn:
-            self._void.setdefault(entry.id, Verdict(entry.id, int(FaspCode.USER_CANCEL), "given up"))
+            self._asking.will_not_come(Verdict(entry.id, int(FaspCode.USER_CANCEL), "given up"))
         if isinstance(outcome, Target):
             if outcome.leftover is not None and self._level > 1:
                 self._begin(self._verify(outcome))
             else:
-                self._wanted.append(Wanted(outcome))
+                self._asking.want(outcome)
         elif isinstance(outcome, Comparison):
             self._begin(self._compare(outcome))
         elif isinstance(outcome, Failure):
@@ -313,13 +317,13 @@ class ReceivingHalf(Half):
             self._settle_for_good(Settled(target.entry.id, SKIPPED))
         else:
             self._decided(target.entry, await self._in_thread(self._decider.different, target))
-        self._lay_out()
+        self._asking.lay_out()
         self._flush()
 
     async def _verify(self, target: Target) -> None:
         """Only what is still the source's is kept of what a former session left."""
-        self._wanted.append(Wanted(await self._comparer.verified(target)))
-        self._lay_out()
+        self._asking.want(await self._comparer.verified(target))
+        self._asking.lay_out()
         self._flush()
 
     async def _in_thread(self, function: Callable[..., _T], *arguments: Any) -> _T:
@@ -336,28 +340,6 @@ class ReceivingHalf(Half):
 
     # The stream.
 
-    def _lay_out(self) -> None:
-        """Ask for as much as the window has room for."""
-        if self._void:
-            self._drop_unlaid()
-        needs = []
-        while self._wanted and self._end - self._written < self._window and len(self._lying) < MOST_WANTED:
-            wanted = self._wanted[0]
-            target = wanted.target
-            extents = wanted.slice(min(SLICE, self._window - (self._end - self._written)))
-            need = Need(target.entry.id, extents, not wanted.missing, target.kept)
-            self._end += sum(length for _, length in extents)
-            if not wanted.begun:
-                wanted.begun = True
-                self._lying.add(target.entry.id)
-                self._started(target)
-            if need.last:
-                self._wanted.popleft()
-            self._writer.lay(target, need)
-            needs.append(need)
-        if needs:
-            self.conversation.send(Needs(tuple(needs)))
-
     def _started(self, target: Target) -> None:
         file = self._files_open[target.entry.id]
         if target.kept:
@@ -369,32 +351,7 @@ class ReceivingHalf(Half):
         """A file was read to its end, or will not be."""
         if verdict.checksum:
             self._checksums[verdict.id] = verdict.checksum.decode("ascii", "replace")
-        if verdict.code and verdict.id not in self._lying:
-            self._void[verdict.id] = verdict
-            self._drop_unlaid()
-            return
-        self._writer.judge(verdict)
-        if verdict.code:
-            self._want_no_more(verdict.id)
-
-    def _drop_unlaid(self) -> None:
-        """Settle files that will not come before anything of them was asked for."""
-        for wanted in [each for each in self._wanted if each.target.entry.id in self._void]:
-            self._wanted.remove(wanted)
-            verdict = self._void.pop(wanted.target.entry.id)
-            if wanted.target.leftover is not None:
-                wanted.target.leftover.close()
-            self._settle(Settled(verdict.id, FAILED, verdict.code, verdict.reason))
-
-    def _want_no_more(self, file: int) -> None:
-        """A file will not be whole: nothing more of it is laid out, and everybody must know that."""
-        for wanted in self._wanted:
-            if wanted.target.entry.id == file:
-                need = Need(file, (), last=True)
-                self._wanted.remove(wanted)
-                self._writer.lay(wanted.target, need)
-                self.conversation.send(Needs((need,)))
-                return
+        self._asking.judged(verdict)
 
     # What the writer has done.
 
@@ -416,13 +373,11 @@ class ReceivingHalf(Half):
         for file, (count, contiguous) in news.moved.items():
             if (planned := self._files_open.get(file)) is not None:
                 self.observer.moved(planned, count, contiguous)
-        self._written = news.written
+        self._asking.written = news.written
         for settled in news.settled:
-            self._lying.discard(settled.id)
-            if settled.outcome == FAILED:
-                self._want_no_more(settled.id)
+            self._asking.over(settled)
             self._settle_for_good(settled)
-        self._lay_out()
+        self._asking.lay_out()
         self._flush()
 
     def _settle_for_good(self, settled: Settled) -> None:
@@ -456,22 +411,24 @@ class ReceivingHalf(Half):
         self._unsettled -= 1
         self._decider.settled(settled.id)
         file = self._files_open.pop(settled.id, None)
-        self._void.pop(settled.id, None)
+        bundled = self._asking.forget(settled.id)
         self.tally.ended(self._argument_of.pop(settled.id), settled.outcome, is_file=file is not None)
         if file is None:
             return
         if settled.outcome == SKIPPED:
             self.observer.skipped(file, file.size)
         elif settled.outcome in (DONE, PART):
+            if bundled and file.size:  # the others were told of piece by piece
+                self.observer.moved(file, file.size, file.size)
             self.observer.finished(file, self._checksums.pop(settled.id, ""))
         else:
             self.observer.failed(file, Failure(known(settled.code), settled.reason))
 
     def _flush(self) -> None:
         """Tell the other half what was done since the last time."""
-        if self._written > self._told:
-            self._told = self._written
-            self.conversation.send(Written(self._written))
+        if (written := self._asking.written) > self._told:
+            self._told = written
+            self.conversation.send(Written(written))
         if self._settlements:
             settled, self._settlements = self._settlements, []
             for first in range(0, len(settled), BATCH * 4):

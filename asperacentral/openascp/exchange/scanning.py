@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
+from typing import NamedTuple
 
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.confined import Files
 from asperacentral.openascp.exchange.dealing import Share
 from asperacentral.openascp.exchange.messages import FILE, FOLDER, LINK, Argument, Entry, Scanned
-from asperacentral.openascp.exchange.paths import joined
+from asperacentral.openascp.exchange.paths import before, joined
 from asperacentral.openascp.exchange.terms import ENCRYPT, Terms
 from asperacentral.openascp.failures import Failure, from_os_error
 from asperacentral.openascp.files import attributes, filecrypt, links
@@ -26,8 +27,7 @@ from asperacentral.openascp.names import is_within
 from asperacentral.openascp.scancounts import ScanCounts
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """An entry, where it is on this machine, and how it is shown to people.
 
     `whole` is the size of the file it is of, in which it begins at `start`: of a range the entry's size is its length.
@@ -47,8 +47,7 @@ class Found:
         return self.share.size if self.share is not None else self.entry.size
 
 
-@dataclass(frozen=True, slots=True)
-class NotTaken:
+class NotTaken(NamedTuple):
     """A path that cannot be moved."""
 
     argument: int
@@ -56,8 +55,7 @@ class NotTaken:
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(NamedTuple):
     place: bytes
     path: bytes
     found: os.stat_result
@@ -85,9 +83,13 @@ class Scanner:
         self._links = links.at_source(terms.links)
         self._skip_special = terms.skip_special
         self._preserve = terms.preserving() if attributes_too else Preserve()
+        self._reads_attributes = (self._preserve.xattrs, self._preserve.acls) != ("none", "none")
+        self._keeps_access_time = self._preserve.access_time or self._preserve.source_access_time
         self._scanned: set[tuple[int, int]] | None = set() if terms.skip_duplicates else None
         self._sealed = terms.file_crypt == ENCRYPT
         self._deal = terms.deal()
+        # Then a regular file is an entry, whatever it is: no rule concerns it, and nothing more is read of it.
+        self._simple = self._deal.alone and self._selection.everything and not self._reads_attributes
         self._clears = terms.after() != Afterwards()
         self._above: list[_Waiting] = []
         """Folders above what is looked at that are another session's and were not told so far."""
@@ -110,7 +112,11 @@ class Scanner:
         waiting = [_Waiting(place, b"", found)]
         completed = True
         while waiting:
-            for each in self._take(argument, waiting.pop(), waiting):
+            here = waiting.pop()
+            if self._simple and stat.S_ISREG(here.found.st_mode):
+                yield self._counted(argument, here)
+                continue
+            for each in self._take(argument, here, waiting):
                 if isinstance(each, NotTaken) and each.shown == argument.source:
                     completed = False
                 yield each
@@ -159,20 +165,25 @@ class Scanner:
 
     def _file(self, argument: Argument, here: _Waiting) -> Iterator[Found]:
         """A file, if it or a share of it is this session's."""
-        relative = joined(argument.name, here.path)
-        size = _span(argument, here)[1]
         share = None
-        if self._deal.cuts(size):
-            share = self._deal.share(relative, size)
-            if share is None:
+        if not self._deal.alone:
+            relative = joined(argument.name, here.path)
+            size = _span(argument, here)[1]
+            if self._deal.cuts(size):
+                share = self._deal.share(relative, size)
+                if share is None:
+                    return
+            elif not self._deal.takes(relative):
                 return
-        elif not self._deal.takes(relative):
-            return
-        for found in self._found(argument, here, FILE, share):
-            if found.entry.kind == FILE:
-                self.counts.files += 1
-                self.counts.size += found.due
-            yield found
+        yield from self._above_it(argument, here)
+        yield self._counted(argument, here, share)
+
+    def _counted(self, argument: Argument, here: _Waiting, share: Share | None = None) -> Found:
+        """A file, counted."""
+        found = self._entry(argument, here, FILE, share)
+        self.counts.files += 1
+        self.counts.size += found.due
+        return found
 
     def _takes(self, argument: Argument, path: bytes) -> bool:
         return self._deal.alone or self._deal.takes(joined(argument.name, path))
@@ -189,10 +200,12 @@ class Scanner:
     def _left_out(self, argument: Argument, here: _Waiting) -> bool:
         """Whether the rules leave this name out."""
         mode = here.found.st_mode
-        relative = joined(argument.name, here.path)
         folder = stat.S_ISDIR(mode)
-        if relative and not self._selection.takes(relative, folder=folder, modified=here.found.st_mtime_ns):
-            return True
+        if not self._selection.everything:
+            relative = joined(argument.name, here.path)
+            modified = here.found.st_mtime_ns
+            if relative and not self._selection.takes(relative, folder=folder, modified=modified):
+                return True
         if stat.S_ISLNK(mode):
             return self._links is links.Source.SKIP
         if folder and self._scanned is not None:
@@ -217,9 +230,10 @@ class Scanner:
             return None
         if self._listed is not None:
             self._listed(here.path, [name for name, _ in entries])
+        above_place, above_path = before(here.place), before(here.path)
         for name, found in entries:
-            place, path = joined(here.place, name), joined(here.path, name)
-            self.counts.paths += self._takes(argument, path)
+            place, path = above_place + name, above_path + name
+            self.counts.paths += self._deal.alone or self._takes(argument, path)
             try:
                 follow = stat.S_ISLNK(found.st_mode) and self._links is links.Source.FOLLOW
                 followed = self._files.stat(place) if follow else found
@@ -232,33 +246,35 @@ class Scanner:
                 below.append(_Waiting(place, path, followed, parents))
         return below
 
-    def _found(
-        self, argument: Argument, here: _Waiting, kind: str, share: Share | None = None
-    ) -> Iterator[Found]:
+    def _found(self, argument: Argument, here: _Waiting, kind: str) -> Iterator[Found]:
         """What there is, after the folders above it that were not told so far."""
+        yield from self._above_it(argument, here)
+        yield self._entry(argument, here, kind)
+
+    def _above_it(self, argument: Argument, here: _Waiting) -> Iterator[Found]:
+        """The folders above it that were not told so far."""
         self._leave_folders(here.path)
         while self._above:
             folder = self._entry(argument, self._above[0], FOLDER)
             del self._above[0]
             yield folder
-        yield self._entry(argument, here, kind, share)
 
     def _entry(self, argument: Argument, here: _Waiting, kind: str, share: Share | None = None) -> Found:
         found = here.found
         start, size = _span(argument, here)
         entry = Entry(
-            id=self._next_id,
-            argument=argument.index,
-            path=here.path,
-            kind=kind,
-            size=self._size(size) if kind == FILE else 0,
+            self._next_id,
+            argument.index,
+            here.path,
+            kind,
+            self._size(size) if kind == FILE else 0,
             modified=found.st_mtime_ns,
             mode=stat.S_IMODE(found.st_mode),
-            accessed=found.st_atime_ns,
+            accessed=found.st_atime_ns if self._keeps_access_time else 0,  # a number of many digits
             user=found.st_uid,
             group=found.st_gid,
             link=self._files.read_link(here.place) if kind == LINK else b"",
-            attributes=() if kind == LINK else self._attributes(here.place, kind),
+            attributes=self._attributes(here.place, kind) if self._reads_attributes else (),
         )
         self._next_id += 1
         return Found(entry, here.place, shown_path(argument, here.path), start, found.st_size, share)
@@ -269,7 +285,7 @@ class Scanner:
 
     def _attributes(self, place: bytes, kind: str) -> tuple[tuple[bytes, bytes], ...]:
         """Extended attributes and access lists, as far as they are to be kept. OSError, MetadataError."""
-        if self._preserve.xattrs == self._preserve.acls == "none":
+        if kind == LINK:
             return ()
         flags = os.O_RDONLY | (os.O_DIRECTORY if kind == FOLDER else 0)
         descriptor = self._files.open(place, flags) if kind == FOLDER else self._files.open_file(place, flags)
@@ -289,6 +305,8 @@ class Scanner:
 def _span(argument: Argument, here: _Waiting) -> tuple[int, int]:
     """First byte and size of what the argument means of a file."""
     size = here.found.st_size
+    if not argument.start and not argument.end:
+        return 0, size
     start = min(argument.start, size)
     return start, max(0, min(argument.end or size, size) - start)
 

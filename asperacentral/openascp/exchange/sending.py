@@ -13,6 +13,7 @@ from typing import Any
 
 from asperacentral.fasp.errors import FaspCode, known
 from asperacentral.openascp.confined import Files
+from asperacentral.openascp.exchange.bundle import MOST_FILES, SMALL, Shape
 from asperacentral.openascp.exchange.clearing import SourceClearing
 from asperacentral.openascp.exchange.codec import LARGEST_CONTROL
 from asperacentral.openascp.exchange.contents import Contents
@@ -30,6 +31,8 @@ from asperacentral.openascp.exchange.messages import (
     SKIPPED,
     Argument,
     Ask,
+    Bundle,
+    Bundles,
     Cleared,
     Digests,
     Entries,
@@ -62,6 +65,9 @@ GATHER_SECONDS = 0.01
 
 MOST_EXTENTS = 100_000
 """Laid out and not yet told to be written; a receiving half has never more than a twentieth of it."""
+NOT_ANNOUNCED = "the far side needs what was not announced"
+TOO_MUCH = "the far side needs more than it can take"
+
 MOST_QUESTIONS = 64
 """Not yet answered; a receiving half has never more than four."""
 
@@ -72,7 +78,7 @@ Plane = Callable[[StreamSource], Awaitable[None]]
 class _Outgoing:
     """An entry that is not settled yet."""
 
-    __slots__ = ("announced", "checksum", "due", "file", "found", "laid", "laid_all")
+    __slots__ = ("announced", "bundled", "checksum", "due", "file", "found", "laid", "laid_all")
 
     def __init__(self, found: Found, file: PlannedFile) -> None:
         self.found = found
@@ -82,6 +88,21 @@ class _Outgoing:
         self.due = 0  # bytes laid out and not yet told to be written
         self.laid = 0  # bytes laid out at all
         self.laid_all = False
+        self.bundled = False
+
+    def bundle(self) -> None:
+        """The file was asked for in a bundle. SessionFailure when it cannot be in one."""
+        entry = self.found.entry
+        if (
+            entry.kind != FILE
+            or entry.size > SMALL
+            or self.laid_all
+            or self.laid
+            or self.found.share is not None
+        ):
+            raise SessionFailure(FaspCode.FASP_PROTO, "the far side needs in a bundle what cannot be in one")
+        self.due = entry.size
+        self.announced = self.bundled = self.laid_all = True
 
     def lay(self, need: Need) -> None:
         """More of the file was asked for. SessionFailure for what would be no part of making it whole."""
@@ -168,18 +189,15 @@ class SendingHalf(Half):
             case Needs(needs):
                 for need in needs:
                     self._needed(need)
-            case Settlements(settled):
-                for each in settled:
-                    self._settle(each)
-                self._settled.set()
-                self.tell_ended_arguments()
-                self._finish_if_over()
+            case Bundles(bundles):
+                for bundle in bundles:
+                    self._bundled(bundle)
+            case Settlements():
+                self._hear_settlements(message)
             case Cleared(count):
                 self._lister.cleared(count)
-            case Troubles(troubles):
-                for trouble in troubles:
-                    reason = " ".join(trouble.reason.split())
-                    self.observer.path_failed(trouble.path, Failure(known(trouble.code), reason))
+            case Troubles():
+                self._hear_troubles(message)
             case Written(offset):
                 self._written(offset)
             case Ask():
@@ -189,6 +207,18 @@ class SendingHalf(Half):
                 asyncio.ensure_future(self._answer(message))  # noqa: RUF006 - it fails only with the session
             case _:
                 super().hear(message)
+
+    def _hear_settlements(self, settlements: Settlements) -> None:
+        for each in settlements.settled:
+            self._settle(each)
+        self._settled.set()
+        self.tell_ended_arguments()
+        self._finish_if_over()
+
+    def _hear_troubles(self, troubles: Troubles) -> None:
+        for trouble in troubles.troubles:
+            reason = " ".join(trouble.reason.split())
+            self.observer.path_failed(trouble.path, Failure(known(trouble.code), reason))
 
     # Scanning.
 
@@ -281,7 +311,7 @@ class SendingHalf(Half):
     def _needed(self, need: Need) -> None:
         outgoing = self._outgoing.get(need.id)
         if outgoing is None or outgoing.found.entry.kind != FILE:
-            raise SessionFailure(FaspCode.FASP_PROTO, "the far side needs what was not announced")
+            raise SessionFailure(FaspCode.FASP_PROTO, NOT_ANNOUNCED)
         entry = outgoing.found.entry
         try:
             self._layout.append(need.id, need.extents)
@@ -291,7 +321,7 @@ class SendingHalf(Half):
             raise SessionFailure(FaspCode.FASP_PROTO, "the far side needs what is beyond a file's end")
         outgoing.lay(need)
         if self._layout.pending > MOST_EXTENTS:
-            raise SessionFailure(FaspCode.FASP_PROTO, "the far side needs more than it can take")
+            raise SessionFailure(FaspCode.FASP_PROTO, TOO_MUCH)
         if not outgoing.announced:
             outgoing.announced = True
             if need.kept:
@@ -300,13 +330,31 @@ class SendingHalf(Half):
                 self.observer.started(outgoing.file, entry.size)
         self._reader.feed(outgoing.found, need)
 
+    def _bundled(self, bundle: Bundle) -> None:
+        """Lay out some small files, which are told of as moved when they are settled."""
+        if not 0 < bundle.files <= MOST_FILES:
+            raise SessionFailure(FaspCode.FASP_PROTO, "the far side needs a bundle of no files, or too many")
+        founds = []
+        for id in range(bundle.first, bundle.first + bundle.files):
+            outgoing = self._outgoing.get(id)
+            if outgoing is None:
+                raise SessionFailure(FaspCode.FASP_PROTO, NOT_ANNOUNCED)
+            outgoing.bundle()
+            founds.append(outgoing.found)
+            self.observer.started(outgoing.file, outgoing.due)
+        self._layout.append(bundle.first, [(0, Shape(found.entry.size for found in founds).length)])
+        if self._layout.pending > MOST_EXTENTS:
+            raise SessionFailure(FaspCode.FASP_PROTO, TOO_MUCH)
+        self._reader.feed_bundle(founds)
+
     def _written(self, offset: int) -> None:
         try:
             pieces = self._layout.advance(offset)
         except ValueError as error:
             raise SessionFailure(FaspCode.FASP_PROTO, str(error)) from error
         for piece in pieces:
-            if (outgoing := self._outgoing.get(piece.file)) is not None:
+            outgoing = self._outgoing.get(piece.file)
+            if outgoing is not None and not outgoing.bundled:
                 outgoing.due -= piece.length
                 self.observer.moved(outgoing.file, piece.length, piece.offset + piece.length)
 
@@ -314,30 +362,29 @@ class SendingHalf(Half):
         outgoing = self._outgoing.pop(settled.id, None)
         if outgoing is None:
             raise SessionFailure(FaspCode.FASP_PROTO, "the far side settled what was not announced")
-        found = outgoing.found
-        failure = Failure(known(settled.code), " ".join(settled.reason.split()))
-        self.tally.ended(found.entry.argument, settled.outcome, is_file=found.entry.kind == FILE)
-        well = settled.outcome in (DONE, PART, SKIPPED)
-        if found.entry.kind == FILE:
-            self._settle_file(outgoing, settled, failure)
-        elif not well and found.entry.kind == FOLDER:
-            self.observer.folder_failed(PlannedFolder(found.shown, b""), failure)
-        elif not well:
-            self.observer.path_failed(found.shown, failure)
+        found, entry, outcome = outgoing.found, outgoing.found.entry, settled.outcome
+        self.tally.ended(entry.argument, outcome, is_file=entry.kind == FILE)
+        if entry.kind == FILE:
+            self._settle_file(outgoing, settled)
+        elif outcome not in (DONE, PART, SKIPPED):
+            if entry.kind == FOLDER:
+                self.observer.folder_failed(PlannedFolder(found.shown, b""), _failure(settled))
+            else:
+                self.observer.path_failed(found.shown, _failure(settled))
         if (
-            settled.outcome in (DONE, SKIPPED)
-            and found.entry.kind != FOLDER
-            and self._clearing.concerns(skipped=settled.outcome == SKIPPED)
+            outcome in (DONE, SKIPPED)
+            and entry.kind != FOLDER
+            and self._clearing.concerns(skipped=outcome == SKIPPED)
         ):
             self._to_clear.put_nowait((found, outgoing.file.relative))
 
-    def _settle_file(self, outgoing: _Outgoing, settled: Settled, failure: Failure) -> None:
+    def _settle_file(self, outgoing: _Outgoing, settled: Settled) -> None:
         size = outgoing.found.entry.size
         if settled.outcome == SKIPPED:
             self.observer.skipped(outgoing.file, size)
         elif settled.outcome not in (DONE, PART):
             self._reader.give_up(settled.id)
-            self.observer.failed(outgoing.file, failure)
+            self.observer.failed(outgoing.file, _failure(settled))
         elif outgoing.announced:
             if outgoing.due:  # the mark of what is written comes later than the news of whole files
                 self.observer.moved(outgoing.file, outgoing.due, size)
@@ -418,16 +465,18 @@ class SendingHalf(Half):
             os.close(descriptor)
 
 
+def _failure(settled: Settled) -> Failure:
+    return Failure(known(settled.code), " ".join(settled.reason.split()))
+
+
 def _by_weight(entries: list[Entry]) -> Iterator[list[Entry]]:
     """Entries in groups that fit into a message each; what weighs are extended attributes."""
     group: list[Entry] = []
     weight = 0
     for entry in entries:
-        own = (
-            len(entry.path)
-            + len(entry.link)
-            + sum(len(name) + len(value) for name, value in entry.attributes)
-        )
+        own = len(entry.path) + len(entry.link)
+        if entry.attributes:
+            own += sum(len(name) + len(value) for name, value in entry.attributes)
         if group and weight + own > LARGEST_CONTROL // 4:
             yield group
             group, weight = [], 0

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 
-from asperacentral import __version__
+from asperacentral import __version__, interpreter
 from asperacentral.config import ConfigError
 from asperacentral.fasp import messages
 from asperacentral.fasp.errors import FaspCode
@@ -26,6 +26,7 @@ from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.half import Half
 from asperacentral.openascp.exchange.manifest import DestinationManifest
 from asperacentral.openascp.exchange.messages import (
+    FEATURES,
     SSH,
     UDP,
     VERSION,
@@ -58,6 +59,7 @@ log = logging.getLogger(__name__)
 
 async def serve(environ: MutableMapping[str, str], *, token_required: bool = False) -> int:
     """Serve one session on standard input and output; the exit status. With `token_required` no other."""
+    interpreter.begin()
     conversation = await converse_on(0, 1)
     farewell: Refused | Broken | None = None
     try:
@@ -101,6 +103,7 @@ class ServerSession:
     def __init__(self, conversation: Conversation, hello: Hello, policy: UserPolicy) -> None:
         self._conversation = conversation
         self._incoming = hello.sending
+        conversation.agree(hello.features)
         self._rules = policy.direction(incoming=hello.sending)
         terms = _terms(hello)
         if terms.file_crypt == (DECRYPT if hello.sending else ENCRYPT):
@@ -178,7 +181,9 @@ class ServerSession:
     def _welcome_to(self, wanted: WantedRates, facts: dict[str, object]) -> Welcome:
         granted = self._granted
         locked = self._rules.locked(wanted)
-        return Welcome(VERSION, __version__, granted.target, granted.minimum, granted.policy, locked, facts)
+        return Welcome(
+            VERSION, __version__, granted.target, granted.minimum, granted.policy, locked, facts, FEATURES
+        )
 
     # What the half tells.
 
@@ -257,7 +262,8 @@ class ServerSession:
     def started(self, file: PlannedFile, size: int) -> None:
         """See Observer."""
         self._reports.started(file, size)
-        log.debug("started %s, %d bytes", shown(file.source), size)
+        if log.isEnabledFor(logging.DEBUG):  # there may be very many
+            log.debug("started %s, %d bytes", shown(file.source), size)
 
     def resumed(self, file: PlannedFile, size: int, kept: int) -> None:
         """See HalfObserver."""
@@ -273,7 +279,8 @@ class ServerSession:
         self._reports.finished(file)
         if self._manifest is not None:
             self._manifest.settled(file, "completed", file.size, checksum)
-        log.debug("finished %s", shown(file.source))
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("finished %s", shown(file.source))
 
     def skipped(self, file: PlannedFile, size: int) -> None:
         """See Observer."""

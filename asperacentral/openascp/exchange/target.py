@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from asperacentral.openascp.exchange.checkpoint import Identity, extents_without
 from asperacentral.openascp.exchange.dealing import Share
@@ -33,12 +32,11 @@ class Left(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A file to be written: `missing` are the extents it lacks, the others are in `leftover`.
 
     `identity` is set when the file is worth a checkpoint; `clear` is where the file is decrypted to, if it has to be.
-    With a `share` this session writes no more than that.
+    With a `share` this session writes no more than that. `fresh` tells that this session has made the folder it is in.
     """
 
     entry: Entry
@@ -50,6 +48,7 @@ class Target:
     leftover: Left | None = None
     clear: bytes = b""
     share: Share | None = None
+    fresh: bool = False
 
     @property
     def kept(self) -> int:
@@ -60,7 +59,7 @@ class Target:
         """The same, with what `leftover` has."""
         start, end = (0, self.entry.size) if self.share is None else (self.share.start, self.share.end)
         missing = tuple(extents_without(leftover.present, end, start))
-        return replace(self, missing=missing, leftover=leftover)
+        return self._replace(missing=missing, leftover=leftover)
 
     @property
     def executable(self) -> bool:

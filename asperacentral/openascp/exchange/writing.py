@@ -1,7 +1,8 @@
 """Writes the stream into files, in a thread of its own: partial files, and their names when they are whole.
 
 The half hands over needs, bytes and verdicts in the order in which they came; this thread tells what it has done.
-A file is whole when every byte that was needed is written and its verdict says that the source is still the same.
+A file is whole when every byte that was needed is written and its verdict, or its mark in a bundle, says that the
+source is still the same.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
@@ -18,17 +19,17 @@ from queue import Empty, SimpleQueue
 from asperacentral.fasp.errors import FaspCode, known
 from asperacentral.openascp.confined import Files
 from asperacentral.openascp.exchange import partial, sharing
-from asperacentral.openascp.exchange.checkpoint import BLOCK
+from asperacentral.openascp.exchange.bundle import GOOD, Shape
 from asperacentral.openascp.exchange.finishing import Finisher
 from asperacentral.openascp.exchange.layout import Contiguous, Layout, Piece
 from asperacentral.openascp.exchange.messages import DONE, FAILED, PART, Need, Settled, Verdict
 from asperacentral.openascp.exchange.resuming import Leftover, Notebook
+from asperacentral.openascp.exchange.runs import Bytes, runs, write_fully
 from asperacentral.openascp.exchange.sharing import Joint, SharedFiles
+from asperacentral.openascp.exchange.small_targets import SmallTargets
 from asperacentral.openascp.exchange.target import Target
 from asperacentral.openascp.failures import Failure, from_os_error
 
-_MOST_BUFFERS = 256
-"""In one system call; the system takes up to 1,024."""
 _BATCH = 4 * 1024 * 1024
 
 log = logging.getLogger(__name__)
@@ -45,12 +46,6 @@ class News:
 
 
 @dataclass(frozen=True, slots=True)
-class _Bytes:
-    offset: int
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class _Laid:
     target: Target
     need: Need
@@ -61,7 +56,18 @@ class _Stop:
     pass
 
 
-_Item = _Bytes | _Laid | Verdict | _Stop
+class _Bundle:
+    """Small files that are one extent; `due` bytes of it are still to come."""
+
+    __slots__ = ("due", "shape", "targets")
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self.targets = targets
+        self.shape = Shape(target.entry.size for target in targets)
+        self.due = self.shape.length
+
+
+_Item = Bytes | _Laid | _Bundle | Verdict | _Stop
 
 
 @dataclass(slots=True)
@@ -99,6 +105,9 @@ class StreamWriter:
         self._layout = Layout()
         self._contiguous = Contiguous()
         self._incoming: dict[int, _Incoming] = {}
+        self._bundles: dict[int, _Bundle] = {}  # by the ids of their first files
+        self._small: dict[int, Target] = {}  # of bundles, nothing of which has come
+        self._small_targets = SmallTargets(files, finisher)
         self._syncs = ThreadPoolExecutor(1, thread_name_prefix="sync")
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
@@ -109,10 +118,14 @@ class StreamWriter:
         """The stream goes on with these extents of a file."""
         self._items.put(_Laid(target, need))
 
+    def lay_bundle(self, targets: Sequence[Target]) -> None:
+        """The stream goes on with these small files."""
+        self._items.put(_Bundle(targets))
+
     def write(self, offset: int, data: bytes) -> None:
         """See StreamSink."""
         self._taken += len(data)
-        self._items.put(_Bytes(offset, data))
+        self._items.put(Bytes(offset, data))
 
     def judge(self, verdict: Verdict) -> None:
         """The sending half has told how a file is."""
@@ -153,15 +166,18 @@ class StreamWriter:
         finally:
             for incoming in list(self._incoming.values()):
                 self._leave(incoming)
+            self._small_targets.close()
             self._syncs.shutdown(wait=False)
 
     def _work(self, item: _Item) -> bool:
         match item:
-            case _Bytes():
+            case Bytes():
                 following = self._write_all(item)
                 return True if following is None else self._work(following)
             case _Laid(target, need):
                 self._lay(target, need)
+            case _Bundle():
+                self._lay_bundle(item)
             case Verdict():
                 self._judge(item)
             case _Stop():
@@ -182,8 +198,21 @@ class StreamWriter:
         if incoming.dropped:
             self._forget_if_over(need.id, incoming)
 
+    def _lay_bundle(self, bundle: _Bundle) -> None:
+        first = bundle.targets[0].entry.id
+        self._bundles[first] = bundle
+        self._small.update((target.entry.id, target) for target in bundle.targets)
+        self._layout.append(first, [(0, bundle.due)])
+
+    def _incoming_of(self, file: int) -> _Incoming | None:
+        """A file that is laid out and not settled; one of a bundle gets a state of its own by being asked for."""
+        if (target := self._small.pop(file, None)) is None:
+            return self._incoming.get(file)
+        incoming = self._incoming[file] = _Incoming(target, due=target.entry.size + len(GOOD), laid=True)
+        return incoming
+
     def _judge(self, verdict: Verdict) -> None:
-        incoming = self._incoming.get(verdict.id)
+        incoming = self._incoming_of(verdict.id)
         if incoming is None or incoming.dropped:
             return
         if verdict.code:
@@ -195,11 +224,15 @@ class StreamWriter:
 
     # Bytes: as many at once as follow each other in one file.
 
-    def _write_all(self, first: _Bytes) -> _Item | None:
+    def _write_all(self, first: Bytes) -> _Item | None:
         """Write what is waiting; return the first item that is something else."""
         batch, following = self._gather(first)
-        for piece, buffers in _runs(self._layout, batch):
-            self._put_down(piece, buffers)
+        for piece, buffers in runs(self._layout, batch):
+            bundle = self._bundles.get(piece.file)
+            if bundle is None:
+                self._put_down(piece, buffers)
+            else:
+                self._unpack(bundle, piece, buffers)
         size = 0
         for each in batch:
             self._contiguous.add(each.offset, len(each.data))
@@ -210,14 +243,14 @@ class StreamWriter:
             self._news.written = self._contiguous.end
         return following
 
-    def _gather(self, first: _Bytes) -> tuple[list[_Bytes], _Item | None]:
+    def _gather(self, first: Bytes) -> tuple[list[Bytes], _Item | None]:
         batch, size = [first], len(first.data)
         while size < _BATCH:
             try:
                 item = self._items.get_nowait()
             except Empty:
                 return batch, None
-            if not isinstance(item, _Bytes):
+            if not isinstance(item, Bytes):
                 return batch, item
             batch.append(item)
             size += len(item.data)
@@ -230,22 +263,74 @@ class StreamWriter:
         if incoming.dropped:
             self._forget_if_over(piece.file, incoming)
             return
+        if not self._put_content(incoming, piece.offset, buffers):
+            return
+        self._moved(incoming, piece)
+        if self._begins_well(incoming):
+            self._end_if_whole(incoming)
+
+    def _put_content(self, incoming: _Incoming, offset: int, buffers: list[memoryview]) -> bool:
+        """Write bytes of a file; False when that failed, and the file with it."""
+        length = sum(map(len, buffers))
         try:
             self._open(incoming)
             if incoming.descriptor < 0:
                 raise Failure(
                     FaspCode.UPLOAD_IN_PROGRESS, "another session has made this file whole meanwhile"
                 )
-            _write_fully(incoming.descriptor, buffers, piece.offset)
-            self._note(incoming, piece)
+            write_fully(incoming.descriptor, buffers, offset)
+            self._note(incoming, offset, length)
         except OSError as error:
             self._fail(incoming, from_os_error(error, FaspCode.DISK_WRITE))
-            return
         except Failure as failure:
             self._fail(incoming, failure)
-            return
-        self._moved(incoming, piece)
-        if self._begins_well(incoming):
+        return not incoming.dropped
+
+    # Bytes of bundles: a small file that has come as a whole is written as one, without a state of its own.
+
+    def _unpack(self, bundle: _Bundle, piece: Piece, buffers: list[memoryview]) -> None:
+        data = buffers[0] if len(buffers) == 1 else memoryview(b"".join(buffers))
+        place = 0
+        ended = []
+        for number, start, end in bundle.shape.parts(piece.offset, piece.length):
+            target = bundle.targets[number]
+            part = data[place : place + end - start]
+            place += end - start
+            whole = len(part) > target.entry.size and part[-1:] == GOOD and target.entry.id in self._small
+            if whole and (settled := self._take_whole(target, part[:-1])) is not None:
+                ended.append(settled)
+            else:
+                self._take_part(target, start, part)
+        self._settle(*ended)
+        bundle.due -= piece.length
+        if not bundle.due:
+            del self._bundles[bundle.targets[0].entry.id]
+
+    def _take_whole(self, target: Target, content: memoryview) -> Settled | None:
+        """A small file has come at once: how it ended, None when it has to go the longer way."""
+        file = target.entry.id
+        try:
+            if not self._small_targets.put(target, content):
+                return None
+        except Failure as failure:
+            settled = Settled(file, FAILED, int(failure.code), str(failure))
+        else:
+            settled = Settled(file, DONE)
+        del self._small[file]
+        return settled
+
+    def _take_part(self, target: Target, offset: int, data: memoryview) -> None:
+        """Bytes of a small file, the mark perhaps among them."""
+        incoming = self._incoming_of(target.entry.id)
+        if incoming is None:
+            raise ValueError("bytes of a small file that has been settled")
+        incoming.due -= len(data)
+        content = data[: max(target.entry.size - offset, 0)]
+        if len(content) < len(data):
+            incoming.sure = data[-1:] == GOOD
+        if incoming.dropped:
+            self._forget_if_over(target.entry.id, incoming)
+        elif not content or self._put_content(incoming, offset, [content]):
             self._end_if_whole(incoming)
 
     def _begins_well(self, incoming: _Incoming) -> bool:
@@ -294,9 +379,9 @@ class StreamWriter:
             incoming.descriptor = incoming.joint.descriptor
             incoming.notebook = incoming.joint.notebook
 
-    def _note(self, incoming: _Incoming, piece: Piece) -> None:
+    def _note(self, incoming: _Incoming, offset: int, length: int) -> None:
         if (notebook := incoming.notebook) is not None:
-            notebook.wrote(piece.offset, piece.length)
+            notebook.wrote(offset, length)
             if notebook.is_due():
                 notebook.sync(incoming.descriptor, self._syncs)
 
@@ -380,58 +465,9 @@ class StreamWriter:
         if descriptor >= 0:
             os.close(descriptor)
 
-    def _settle(self, settled: Settled) -> None:
+    def _settle(self, *settled: Settled) -> None:
         with self._lock:
-            self._news.settled.append(settled)
-            first = len(self._news.settled) == 1
-        if first:
+            first = not self._news.settled
+            self._news.settled += settled
+        if first and settled:
             self._wake()
-
-
-def _runs(layout: Layout, batch: Iterable[_Bytes]) -> Iterator[tuple[Piece, list[memoryview]]]:
-    """The bytes of a batch as runs that follow each other in one block of one file.
-
-    A block is noted right after a run has completed it, so that no more than one is ever written and not noted.
-    """
-    run: Piece | None = None
-    buffers: list[memoryview] = []
-    for each in batch:
-        view = memoryview(each.data)
-        for whole in layout.locate(each.offset, len(view)):
-            for piece in _by_block(whole):
-                start = piece.stream - each.offset
-                part = view[start : start + piece.length]
-                if run is not None and _follows(run, piece) and len(buffers) < _MOST_BUFFERS:
-                    run = Piece(run.file, run.offset, run.length + piece.length, run.stream)
-                    buffers.append(part)
-                    continue
-                if run is not None:
-                    yield run, buffers
-                run, buffers = piece, [part]
-    if run is not None:
-        yield run, buffers
-
-
-def _by_block(piece: Piece) -> Iterator[Piece]:
-    """The piece, cut where a block ends."""
-    done = 0
-    while done < piece.length:
-        offset = piece.offset + done
-        length = min(piece.length - done, BLOCK - offset % BLOCK)
-        yield Piece(piece.file, offset, length, piece.stream + done)
-        done += length
-
-
-def _follows(run: Piece, piece: Piece) -> bool:
-    return piece.file == run.file and piece.offset == run.offset + run.length and piece.offset % BLOCK != 0
-
-
-def _write_fully(descriptor: int, buffers: list[memoryview], offset: int) -> None:
-    """Write all buffers, one after the other, from `offset` on. OSError."""
-    while buffers:
-        count = os.pwritev(descriptor, buffers, offset)
-        offset += count
-        while buffers and count >= len(buffers[0]):
-            count -= len(buffers.pop(0))
-        if count:
-            buffers[0] = buffers[0][count:]

@@ -49,6 +49,8 @@ class Selection:
             raise PatternError(f"there are more than {MOST_PATTERNS} patterns")
         self._rules = [(_Pattern(rule.pattern), rule.exclude) for rule in rules]
         self._limits = limits or TimeLimits()
+        self.everything = not self._rules and self._limits == TimeLimits()
+        """Whether nothing is left out."""
 
     def takes(self, path: bytes, *, folder: bool, modified: int = 0) -> bool:
         """Tell whether `path`, relative to the folder that holds the source, is moved.

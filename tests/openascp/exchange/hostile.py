@@ -19,6 +19,7 @@ if __name__ == "__main__":
 
 from asperacentral.openascp.exchange import messages as m
 from asperacentral.openascp.exchange.codec import PREFACE, Data, Decoder, data_head, encode_control
+from asperacentral.openascp.exchange.spelling import read, write
 from asperacentral.openascp.exchange.terms import Terms
 
 EVIL = b"evil bytes\n"
@@ -41,7 +42,7 @@ class Peer:
                 data = data[os.write(self.writing, data) :]
 
     def say(self, *said: m.Message) -> None:
-        self.send(b"".join(encode_control(m.write(message)) for message in said))
+        self.send(b"".join(encode_control(write(message)) for message in said))
 
     def hear(self) -> m.Message | None:
         """The next message; None when the other end has gone."""
@@ -55,7 +56,7 @@ class Peer:
             for event in self._decoder.feed(received):
                 if isinstance(event, Data):
                     self.data += event.data
-                elif (message := m.read(event.value)) is not None:
+                elif (message := read(event.value)) is not None:
                     self._heard.append(message)
         return self._heard.pop(0)
 
@@ -95,10 +96,23 @@ def entry(number: int, path: bytes, kind: str = m.FILE) -> m.Entry:
     )
 
 
-def hello(*, sending: bool, destination: bytes = b"in", token: str = "", **terms: object) -> m.Hello:
+def hello(
+    *,
+    sending: bool,
+    destination: bytes = b"in",
+    token: str = "",
+    features: tuple[str, ...] = (),
+    **terms: object,
+) -> m.Hello:
     written = Terms(destination=destination, several=True, create_path=True, **terms).written()  # type: ignore[arg-type]
     return m.Hello(
-        m.VERSION, "hostile", "11111111-2222-4333-8444-555555555555", sending, written, token=token
+        m.VERSION,
+        "hostile",
+        "11111111-2222-4333-8444-555555555555",
+        sending,
+        written,
+        token=token,
+        features=features,
     )
 
 
@@ -150,7 +164,7 @@ def serve(scenario: str, name: bytes) -> None:
 
 
 def _said(message: m.Message) -> bytes:
-    return encode_control(m.write(message))
+    return encode_control(write(message))
 
 
 if __name__ == "__main__":

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from asperacentral.openascp.confined import confined
 from asperacentral.openascp.exchange.channel import send_stream
 from asperacentral.openascp.exchange.conversation import Conversation
-from asperacentral.openascp.exchange.messages import Argument
+from asperacentral.openascp.exchange.messages import FEATURES, Argument
 from asperacentral.openascp.exchange.plane import StreamSink, StreamSource
 from asperacentral.openascp.exchange.receiving import ReceivingHalf
 from asperacentral.openascp.exchange.sending import SendingHalf
@@ -22,9 +23,19 @@ class Witness:
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, tuple[Any, ...]]] = []
+        self._acts: dict[str, Callable[..., None]] = {}
+
+    def when(self, name: str, act: Callable[..., None]) -> None:
+        """Do this whenever that is told."""
+        self._acts[name] = act
 
     def __getattr__(self, name: str) -> Any:
-        return lambda *arguments: self.heard.append((name, arguments))
+        def told(*arguments: Any) -> None:
+            self.heard.append((name, arguments))
+            if name in self._acts:
+                self._acts[name](*arguments)
+
+        return told
 
     def names(self) -> list[str]:
         return [name for name, _ in self.heard]
@@ -57,9 +68,16 @@ class _Pipe:
 
 
 class Pair:
-    """`run` moves `sources` into the folder `destination`; `sender` and `receiver` hear of it."""
+    """`run` moves `sources` into the folder `destination`; `sender` and `receiver` hear of it.
 
-    def __init__(self, sources: list[Path], destination: Path, **terms: Any) -> None:
+    Both have these `features`, none as first versions.
+    """
+
+    def __init__(
+        self, sources: list[Path], destination: Path, *, features: Sequence[str] = FEATURES, **terms: Any
+    ) -> None:
+        self._features = features
+        self.halves: tuple[SendingHalf, ReceivingHalf]
         self.sender = Witness()
         self.receiver = Witness()
         self._sources = sources
@@ -72,6 +90,8 @@ class Pair:
 
     async def _run(self) -> None:
         ours, theirs = Conversation(), Conversation()
+        for each in (ours, theirs):
+            each.agree(self._features)
         ours.connection_made(_Pipe(theirs))
         theirs.connection_made(_Pipe(ours))
 
@@ -91,6 +111,7 @@ class Pair:
                     for index, source in enumerate(self._sources)
                 ]
             )
+            self.halves = sending, receiving
             await asyncio.gather(self._half(sending, ours), self._half(receiving, theirs))
 
     async def _half(self, half: SendingHalf | ReceivingHalf, conversation: Conversation) -> None:

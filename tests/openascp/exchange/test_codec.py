@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import struct
 import tracemalloc
+import zlib
 from typing import Any
 
 import msgpack
@@ -13,9 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asperacentral.openascp.exchange.codec import (
+    CONTROL,
     LARGEST_CONTROL,
     LARGEST_DATA,
     PREFACE,
+    PRESSED,
     Control,
     Data,
     Decoder,
@@ -95,7 +99,7 @@ def test_every_single_cut_gives_the_same() -> None:
     [
         b"Welcome to this host\n",
         b"SSH-2.0-OpenSSH",
-        PREFACE + struct.pack(">IB", 10, 2),
+        PREFACE + struct.pack(">IB", 10, 3),
         PREFACE + struct.pack(">IB", 0, 0),
         PREFACE + struct.pack(">IB", 1, 0),
         PREFACE + struct.pack(">IB", LARGEST_CONTROL + 2, 0),
@@ -142,6 +146,48 @@ def test_what_no_peer_would_take_is_not_written() -> None:
 
 def test_control_bodies_are_plain_msgpack() -> None:
     assert msgpack.unpackb(encode_control(["keepalive", {}])[5:]) == ["keepalive", {}]
+
+
+def pressed(body: bytes) -> bytes:
+    return PREFACE + struct.pack(">IB", len(body) + 1, PRESSED) + body
+
+
+@given(VALUES, st.integers(0, 60))
+def test_pressed_messages_are_read_as_plain_ones(value: Any, times: int) -> None:
+    whole = [value] * times
+    frame = encode_control(whole, press=True)
+    assert len(frame) <= len(encode_control(whole))
+    assert list(Decoder().feed(PREFACE + frame)) == [Control(whole)]
+    assert list(Decoder().feed(pressed(zlib.compress(msgpack.packb(whole))))) == [Control(whole)]
+
+
+def test_only_what_becomes_shorter_is_pressed() -> None:
+    assert encode_control(["x" * 5000], press=True)[4] == PRESSED
+    assert encode_control(["x" * 50], press=True)[4] == CONTROL
+    assert encode_control([random.Random(1).randbytes(5000)], press=True)[4] == CONTROL
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        zlib.compress(bytes(LARGEST_CONTROL + 1)),
+        zlib.compress(bytes(200_000_000)),
+        zlib.compress(b"\xc0")[:-1],
+        zlib.compress(b"\xc0") + b"more",
+        zlib.compress(b""),
+        b"no such thing",
+    ],
+    ids=["too large", "far too large", "cut", "more behind", "nothing", "noise"],
+)
+def test_what_was_not_pressed_well_is_refused_and_costs_nothing(body: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(RemoteProtocolError):
+            list(Decoder().feed(pressed(body)))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * LARGEST_CONTROL
 
 
 NOTHINGS = {"lists": b"\x90", "tables": b"\x80", "numbers": b"\x00", "texts": b"\xa0", "nothing": b"\xc0"}

@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,7 @@ from asperacentral.openascp.exchange.checkpoint import BLOCK
 from asperacentral.openascp.exchange.codec import CONTROL, DATA, data_head, encode_control
 from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.sending import MOST_EXTENTS, MOST_QUESTIONS
+from asperacentral.openascp.exchange.spelling import write
 from asperacentral.openascp.failures import SessionFailure
 from asperacentral.openascp.policy import UserPolicy
 from asperacentral.openascp.policy_handover import handed_over
@@ -128,11 +128,11 @@ def the_same_entry_again(peer: Peer) -> None:
 
 
 def an_entry_of_no_argument(peer: Peer) -> None:
-    peer.say(m.Entries((replace(entry(1, b"b"), argument=5),)))
+    peer.say(m.Entries((entry(1, b"b")._replace(argument=5),)))
 
 
 def an_entry_of_less_than_nothing(peer: Peer) -> None:
-    peer.say(m.Entries((replace(entry(1, b"b"), size=-1),)))
+    peer.say(m.Entries((entry(1, b"b")._replace(size=-1),)))
 
 
 def one_more_argument(peer: Peer) -> None:
@@ -230,7 +230,7 @@ def test_a_file_that_its_sender_calls_changed_gets_no_name_though_all_bytes_came
 
 def test_a_checkpoint_of_a_file_larger_than_any_disk_costs_no_time(root: Path) -> None:
     """Found again after a kill, it is read by what is there, not by what it says to be about."""
-    huge = replace(entry(0, b"huge"), size=2**62)
+    huge = entry(0, b"huge")._replace(size=2**62)
     with half(root) as (peer, process):
         receiving(peer, huge, level=1)
         peer.until(m.Needs)
@@ -246,11 +246,30 @@ def test_a_checkpoint_of_a_file_larger_than_any_disk_costs_no_time(root: Path) -
     assert need.extents[0][0] == 3 * BLOCK
 
 
+@pytest.mark.parametrize("mark", [b"\0", b"\2", b"\xff"])
+def test_a_small_file_without_a_good_mark_gets_no_name(root: Path, mark: bytes) -> None:
+    with half(root) as (peer, _):
+        peer.say(hello(sending=True, features=(m.BUNDLES,)))
+        assert isinstance(peer.until(m.Welcome, m.Refused), m.Welcome)
+        peer.say(m.Argument(0, b"x", b"", b"in"), m.NoMoreArguments(1))
+        peer.say(m.Entries((entry(0, b"file"), entry(1, b"other"))))
+        assert peer.until(m.Bundles) == m.Bundles((m.Bundle(0, 2),))
+        said = EVIL + mark + EVIL + b"\1"
+        peer.send(data_head(0, len(said)) + said)
+        peer.say(m.Scanned(0, *NO_COUNTS))
+        assert peer.until(m.Settlements).settled == (m.Settled(1, m.DONE),)
+    assert left(root) == ["other"]
+
+
 # Who receives, and asks for nonsense.
 
 
 def need(number: int, *extents: tuple[int, int], last: bool = True) -> m.Needs:
     return m.Needs((m.Need(number, extents, last),))
+
+
+def bundle(first: int, files: int) -> m.Bundles:
+    return m.Bundles((m.Bundle(first, files),))
 
 
 @pytest.mark.parametrize(
@@ -267,6 +286,14 @@ def need(number: int, *extents: tuple[int, int], last: bool = True) -> m.Needs:
         [need(1, (0, SIZE)), need(1, (0, SIZE))],
         [need(1, (0, SIZE), last=False), need(1, (0, 1))],
         [need(1, *((at, 1) for at in range(MOST_EXTENTS // 2)), last=False)] * 3,
+        [bundle(0, 1)],  # the folder
+        [bundle(1, 2)],
+        [bundle(1, 0)],
+        [bundle(1, -1)],
+        [bundle(1, 2**62)],
+        [bundle(1, 1), bundle(1, 1)],
+        [bundle(1, 1), need(1, (0, 1))],
+        [need(1, (0, 1), last=False), bundle(1, 1)],
         [m.Written(1)],
         [m.Settlements((m.Settled(1, m.DONE),))],
         [m.Settlements((m.Settled(0, m.DONE), m.Settled(0, m.DONE)))],
@@ -370,7 +397,7 @@ def test_entries_without_end_from_who_reads_no_answer_do_not_fill_memory(root: P
         with pytest.raises((BlockingIOError, TimeoutError, BrokenPipeError, ConnectionResetError)):
             while time.monotonic() < deadline:
                 some = tuple(entry(first + number, b"../" + b"x" * 200) for number in range(500))
-                flood(peer, encode_control(m.write(m.Entries(some))))
+                flood(peer, encode_control(write(m.Entries(some))))
                 first += len(some)
             raise TimeoutError
         status = Path(f"/proc/{process.pid}/status")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import fields, is_dataclass
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
@@ -17,6 +18,7 @@ from asperacentral.openascp.exchange.codec import (
     RemoteProtocolError,
     encode_control,
 )
+from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.messages import (
     NAMES,
     Entries,
@@ -25,9 +27,8 @@ from asperacentral.openascp.exchange.messages import (
     Message,
     Need,
     Needs,
-    read,
-    write,
 )
+from asperacentral.openascp.exchange.spelling import read, write
 from asperacentral.openascp.exchange.terms import Terms, UnknownTermError
 
 NUMBERS = st.integers(-(2**63) + 1, 2**63 - 1)
@@ -38,7 +39,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     """Anything a field of this type may hold."""
     if hint in PLAIN:
         return PLAIN[hint]
-    if is_dataclass(hint):
+    if is_dataclass(hint) or hasattr(hint, "_make"):
         return st.builds(
             cast(type[Any], hint), **{n: values(inner) for n, inner in get_type_hints(hint).items()}
         )
@@ -142,3 +143,17 @@ def test_terms_arrive_and_only_what_matters_travels() -> None:
 def test_a_rule_that_is_not_known_is_named(given_: dict[str, Any], named: str) -> None:
     with pytest.raises(UnknownTermError, match=named):
         Terms.read(given_)
+
+
+def test_what_an_older_half_says_nothing_of_is_not_done_with_it() -> None:
+    hello = ["hello", {"version": 1, "program": "", "session": "", "sending": True, "terms": {}}]
+    said = read(hello)
+    assert isinstance(said, messages.Hello) and said.features == ()
+
+    async def shared(features: tuple[str, ...]) -> frozenset[str]:
+        conversation = Conversation()
+        conversation.agree(features)
+        return conversation.shared
+
+    assert asyncio.run(shared(())) == set()
+    assert asyncio.run(shared((messages.BUNDLES, "dances"))) == {messages.BUNDLES}

@@ -297,7 +297,7 @@ def test_a_share_of_another_division_is_not_believed(shared: Shared) -> None:
     shared.bring(0)
     target = shared.target(1)
     assert target.identity is not None
-    other = replace(target, identity=replace(target.identity, path=b"/source/name\0002 shares"))
+    other = target._replace(identity=replace(target.identity, path=b"/source/name\0002 shares"))
     assert sharing.look(shared.files, other, 1) is Standing.NOT_BEGUN
 
 
