@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import first_byte, gateway, push, sessions, small_files, soap, store, volume
+from bench import first_byte, gateway, metrics, push, sessions, small_files, soap, store, volume
 from bench.report import Report
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
@@ -27,6 +27,7 @@ MEASUREMENTS: dict[
     "volume": (volume.add_arguments, volume.run),
     "gateway": (gateway.add_arguments, gateway.run),
     "store": (store.add_arguments, store.run),
+    "metrics": (metrics.add_arguments, metrics.run),
 }
 
 

@@ -216,7 +216,7 @@ def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + SECONDS
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def spec(node: LocalNode, direction: str, *paths: str, **more: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import websocket
@@ -106,6 +107,58 @@ def test_a_page_buries_nobody_under_dialogs(allowed: LocalDesktop) -> None:
     assert refused == 1
 
 
+def test_words_of_a_page_are_text_in_the_dialogs_and_cannot_speak_in_our_name(allowed: LocalDesktop) -> None:
+    evil = "<img src=x onerror=alert(1)>.txt"
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("dropped_files", {"files": [{"name": evil}, {"name": "a\r\nb\x1b[1m/" + "z" * 500}]}),
+        ("show_save_file_dialog", {"options": {"suggestedName": f'../"{evil}', "title": "Your bank asks"}}),
+        ("show_file_dialog", {"options": {"allowedFileTypes": [{"extensions": [f'"{evil}', "*"]}]}}),
+    ]
+    for method, params in asked:
+        with ThreadPoolExecutor(1) as pool:
+            call = pool.submit(allowed.call, method, {**params, "app_id": "app"})
+            user = allowed.user()
+            assert "<img" not in user.text
+            assert "Your bank" not in user.text and "\x1b" not in user.text and "z" * 100 not in user.text
+            user.press(("cancel", ""))
+            with pytest.raises(RpcRefused) as caught:
+                call.result(SECONDS)
+            assert caught.value.code == -32002
+
+
+def test_a_form_cannot_choose_what_its_dialog_did_not_offer(allowed: LocalDesktop, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for method, fields in (
+        ("show_file_dialog", [("path", str(tmp_path / "folder")), ("choose", "")]),
+        ("show_file_dialog", [("path", "relative"), ("choose", "")]),
+        ("show_save_file_dialog", [("name", "../x"), ("choose", "")]),
+        ("show_save_file_dialog", [("name", ".."), ("choose", "")]),
+        ("show_folder_dialog", [("path", "/etc/passwd"), ("choose", "")]),
+        ("show_folder_dialog", [("go", "/etc/passwd")]),
+    ):
+        with ThreadPoolExecutor(1) as pool:
+            call = pool.submit(allowed.call, method, {"app_id": "app", "options": {}})
+            user = allowed.user()
+            assert user.press(*fields) == 200
+            assert 'role="alert"' in user.text
+            assert not call.done()
+            user.press(("cancel", ""))
+            with pytest.raises(RpcRefused):
+                call.result(SECONDS)
+
+
+def test_a_websocket_has_so_many_calls_at_a_time_and_no_more(desktop: LocalDesktop) -> None:
+    page = websocket.create_connection(
+        f"ws://127.0.0.1:{desktop.ports['rpc']}/", origin=desktop.site, timeout=SECONDS
+    )
+    for number in range(101):
+        page.send(json.dumps({"jsonrpc": "2.0", "id": number, "method": "show_about"}))
+    code, data = page.recv_data()
+    assert (code, data[:2]) == (websocket.ABNF.OPCODE_CLOSE, (4008).to_bytes(2, "big"))
+    desktop.user().press(("refuse", ""))
+    assert not desktop.has_shown_more, "the user is asked once"
+
+
 def test_names_and_transfers_of_a_site_are_unknown_to_another(
     allowed: LocalDesktop, node: LocalNode, tmp_path: Path
 ) -> None:
@@ -195,20 +248,38 @@ def test_too_much_is_refused_before_it_is_read(desktop: LocalDesktop) -> None:
 
 @pytest.mark.root
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root to act as another user")
-def test_another_user_of_the_machine_is_not_even_answered(desktop: LocalDesktop) -> None:
-    port = desktop.ports["rpc"]
+@pytest.mark.parametrize("port", ["rpc", "connect", "pages"])
+def test_another_user_of_the_machine_is_not_even_answered(desktop: LocalDesktop, port: str) -> None:
+    """Nor can they visit a page of the client, whose address they see among the processes, before its user does."""
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(desktop.call, "show_about")
+        address = desktop.shown()
+        assert _asked_by_another_user(desktop.ports[port], urlsplit(address).path) == b""
+        assert "another user" in desktop.log.read_text()
+        user = User(desktop, address)
+        assert user.status == 200, "the address has not been used up"
+        user.press(("refuse", ""))
+        with pytest.raises(RpcRefused):
+            call.result(SECONDS)
+
+
+def _asked_by_another_user(port: int, path: str) -> bytes:
+    """What a process of another user gets, at most 100 bytes."""
     "127.0.0.1".encode("idna")  # the other user may not be able to read Python's modules
+    reading, writing = os.pipe()
     child = os.fork()
     if not child:
-        status = 1
         try:
             os.setuid(65534)
             with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as stranger:
-                stranger.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-                status = 0 if stranger.recv(100) == b"" else 1
+                stranger.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+                os.write(writing, stranger.recv(100))
         except ConnectionResetError:
-            status = 0
+            pass
         finally:
-            os._exit(status)
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as told:
+        came = told.read()
     assert os.waitpid(child, 0)[1] == 0
-    assert "another user" in desktop.log.read_text()
+    return came

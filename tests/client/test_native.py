@@ -11,34 +11,40 @@ from asperacentral.client import native
 from tests.client.support import LocalDesktop, RpcRefused
 
 PROGRAM = """#!/bin/sh
-for each in "$@"; do printf '%s\\n' "$each" >> {told}; done
+for each in "$@"; do printf '%s\\n' "$each" >> {folder}/told; done
 case "$*" in
-    *--question*|*yesno*) exit {consent} ;;
+    *--question*|*yesno*) exit "$(cat {folder}/consent)" ;;
     *save*|*getsave*) printf '%s\\n' "{folder}/new.bin" ;;
     *) printf '%s\\n' "{folder}/a b" "{folder}/c" ;;
 esac
 """
 
 
-def desktop_with(tmp_path: Path, name: str, consent: int = 0) -> LocalDesktop:
-    """A client on a desktop that has this program."""
+def desktop_with(tmp_path: Path, name: str) -> LocalDesktop:
+    """A client on a desktop that has this program; to the question of consent it answers what is in `consent`."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    (folder / name).write_text(PROGRAM.format(told=tmp_path / "told", consent=consent, folder=tmp_path))
+    (folder / name).write_text(PROGRAM.format(folder=tmp_path))
     (folder / name).chmod(0o755)
     for file in ("a b", "c"):
         (tmp_path / file).write_text("text")
     kind = "KDE" if name == "kdialog" else "GNOME"
     path = f"{folder}:{os.environ['PATH']}"
     environment = {"DISPLAY": ":99", "PATH": path, "XDG_CURRENT_DESKTOP": kind}
-    desktop = LocalDesktop(tmp_path / "client", environment=environment)
-    desktop.visit("https://site.example")
-    return desktop
+    return LocalDesktop(tmp_path / "client", environment=environment)
 
 
 @pytest.mark.parametrize("name", ["zenity", "kdialog"])
 def test_the_programs_ask_for_consent_and_files(tmp_path: Path, name: str) -> None:
     with desktop_with(tmp_path, name) as desktop:
+        desktop.visit("https://closed.example")
+        (tmp_path / "consent").write_text("1")
+        with pytest.raises(RpcRefused, match="has not allowed"):
+            desktop.call("show_file_dialog", {"options": {}})
+        assert desktop.decision is None, "a question that is closed is not now"
+
+        desktop.visit("https://site.example")
+        (tmp_path / "consent").write_text("0")
         chosen = desktop.call("show_file_dialog", {"options": {"title": "--help"}})["dataTransfer"]["files"]
         assert [Path(each["name"]).name for each in chosen] == ["a b", "c"]
         assert desktop.decision is True
@@ -50,13 +56,6 @@ def test_the_programs_ask_for_consent_and_files(tmp_path: Path, name: str) -> No
     assert "https://site.example" in told
     assert "--help" not in told, "a page's own words are not shown"
     assert "../" not in told
-
-
-def test_a_question_that_is_closed_is_not_now(tmp_path: Path) -> None:
-    with desktop_with(tmp_path, "zenity", consent=1) as desktop:
-        with pytest.raises(RpcRefused, match="has not allowed"):
-            desktop.call("show_file_dialog", {"options": {}})
-        assert desktop.decision is None
 
 
 def test_without_a_display_the_browser_is_used() -> None:

@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +18,7 @@ import websocket
 
 from asperacentral.commands.local import LocalNode
 from tests.client.support import SECONDS, LocalDesktop, RpcRefused, content, spec, until
+from tests.test_options import free_port
 
 OTHER = "https://other.example"
 
@@ -257,6 +260,40 @@ def test_there_is_one_client_for_one_folder(desktop: LocalDesktop) -> None:
     code, said = desktop.command("--port", "0", "--connect-port", "0")
     assert code == 1
     assert "another transfer client" in said
+
+
+_OF_SEVERAL_USERS = """
+import sys
+from pathlib import Path
+from twisted.internet import reactor
+from asperacentral.client.desktop import CannotStart, Desktop, Options
+
+def client(user):
+    folder = Path(sys.argv[1]) / user
+    ports = tuple(map(int, sys.argv[2:]))
+    return Desktop(Options(folder, folder, folder / "hosts", rpc_ports=ports, connect_ports=(0,)), reactor)
+
+clients = [client("alice"), client("bob")]
+print(*(each.rpc_port for each in clients))
+try:
+    client("carol")
+except CannotStart as why:
+    print(why)
+"""
+
+
+def test_clients_of_several_users_take_one_port_each_as_long_as_there_are_any(tmp_path: Path) -> None:
+    ports = [str(free_port()) for _ in range(2)]
+    done = subprocess.run(
+        [sys.executable, "-c", _OF_SEVERAL_USERS, str(tmp_path), *ports],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+    )
+    taken, refused = done.stdout.splitlines()
+    assert taken.split() == ports
+    assert refused == f"none of the ports {ports[0]} to {ports[1]} of 127.0.0.1 is free"
 
 
 @pytest.mark.parametrize(
