@@ -29,20 +29,21 @@ def test_empty_files_and_those_already_there_are_recorded_if_the_options_say_so(
     (out / "full").write_bytes(b"x" * 1000)
     (out / "empty").touch()
 
-    def push(options: dict[str, str], name: str, target: str) -> list[str]:
-        with LocalDaemon(tmp_path / name, options=options) as daemon:
-            site = Site(daemon)
-            job = site.client.submit(order(node, "Push", [str(out)], f"/{tmp_path.name}/{target}"))
-            (session,) = site.finish(job)
-            assert (session.status, session.files_complete) == ("completed", 2)
-            return recorded(site, job)
+    def pushes(options: dict[str, str], target: str, times: int = 2) -> list[list[str]]:
+        """What is recorded of each push to the same folder."""
+        with LocalDaemon(tmp_path / target, options=options) as daemon:
+            site, found = Site(daemon), []
+            for _ in range(times):
+                job = site.client.submit(order(node, "Push", [str(out)], f"/{tmp_path.name}/{target}"))
+                (session,) = site.finish(job)
+                assert (session.status, session.files_complete) == ("completed", 2)
+                found.append(recorded(site, job))
+            return found
 
     everything = {"ignore_empty_files": "false", "ignore_no_transfer_files": "false"}
-    assert push({}, "one", "a") == ["full"]
-    assert push({}, "two", "a") == []
-    assert push(everything, "three", "b") == ["empty", "full"]
-    assert push(everything, "four", "b") == ["empty", "full"]
-    assert push({**everything, "files_per_session": "1"}, "five", "c") in (["empty"], ["full"])
+    assert pushes({}, "a") == [["full"], []]
+    assert pushes(everything, "b") == [["empty", "full"], ["empty", "full"]]
+    assert pushes({**everything, "files_per_session": "1"}, "c", 1)[0] in (["empty"], ["full"])
 
 
 def test_a_buffer_that_drops_loses_records_of_files_while_the_store_is_stuck_and_nothing_else(

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from tests.e2e.orders.trial import HALVES, SFTP, Trial, code, completed, names, shows
+from tests.e2e.orders.trial import HALVES, SFTP, Trial, code, completed, names, shows, status
 
 
 @shows("ChannelParameters/Port", sides=(HALVES,))
@@ -82,9 +82,10 @@ def goes_over_udp_or_ssh_as_the_order_says(trial: Trial) -> None:
 def ends_where_the_order_allows_no_sftp(trial: Trial) -> None:
     (info,) = trial.push({"ChannelParameters/Transport": "Any"}, target="any")
     assert trial.site.transports(info.UUID) == ["sftp"]
-    (refused,) = trial.push({"ChannelParameters/Transport": "UDP"}, target="udp")
-    assert code(refused) == 14
-    assert "allows no other way than UDP" in str(refused.ErrorDescription)
+    retries = {"RetryParameters/Count": "1", "RetryParameters/BaseInterval": "0"}
+    refused = trial.push({"ChannelParameters/Transport": "UDP", **retries}, target="udp")
+    assert [(status(each), code(each)) for each in refused] == [("willretry", 14), ("error", 14)]
+    assert "allows no other way than UDP" in str(refused[-1].ErrorDescription)
     assert names(trial.far) == ["any"]
 
 
