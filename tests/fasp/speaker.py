@@ -179,6 +179,13 @@ class Speaker:
         for message in told:
             if message.type == MessageType.CANCEL:
                 return True
+            if message.type == MessageType.VLINK:
+                found = {
+                    "VLinkLocalId": message.integer("VlinkID"),
+                    "VLinkLocalCL": message.integer("VlinkCapOut"),
+                }
+                self.say(messages.notification(self.who, found=found))
+                continue
             self.rates = Rates(message.integer("Rate", self.rates.target_rate))
             self.say(messages.notification(self.who, rates=self.rates))
         return False

@@ -125,6 +125,22 @@ def test_a_job_is_paused_changed_and_resumed_at_its_new_rate(manager: FaspManage
     assert not manager.control_job(job, target_rate=5)
 
 
+def test_a_job_is_put_under_a_virtual_link(manager: FaspManager, tmp_path: Path) -> None:
+    ear = Ear()
+    job = manager.launch_job(order(tmp_path, "wait"), ear)
+    ear.until(EventKind.PROGRESS)
+    assert manager.set_virtual_link(job, 7, cap_out=500)
+    told = ear.until(lambda event: event.message is not None and event.message.text("VLinkLocalId") == "7")
+    assert told.message is not None
+    assert told.message.integer("VLinkLocalCL") == 500
+    for number, cap in ((0, 1), (256, 1), (7, -1)):
+        with pytest.raises(LocalProtocolError):
+            manager.set_virtual_link(job, number, cap_in=cap)
+    (tmp_path / "end").touch()
+    assert manager.wait(job, SECONDS).ok
+    assert not manager.set_virtual_link(job, 7, on=False)
+
+
 def test_a_job_is_cancelled(manager: FaspManager, tmp_path: Path) -> None:
     ear = Ear()
     job = manager.launch_job(order(tmp_path, "wait", retries=5), ear)
