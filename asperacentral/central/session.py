@@ -180,6 +180,7 @@ class Session:
         record.expected_dir_count = message.count("PreTransferDirs", expected[1])
         record.expected_byte_count = message.count("PreTransferBytes", expected[2])
         record.rate_info = message.text("RateInfo", record.rate_info or "") or None
+        record.encryption_cipher = message.text("Cipher", record.encryption_cipher)
         changes.status |= self._follow_transport(message) | self._follow_link(message)
         self._follow_rate(message, changes)
 

@@ -72,8 +72,8 @@ def login(options: Options, secrets: Secrets) -> Login:
     )
 
 
-def hello(options: Options, secrets: Secrets, terms: Terms) -> Hello:
-    """The client's first word."""
+def hello(options: Options, secrets: Secrets, terms: Terms, ssh_cipher: str) -> Hello:
+    """The client's first word. `ssh_cipher` is what SSH encrypts with."""
     return Hello(
         VERSION,
         __version__,
@@ -85,6 +85,7 @@ def hello(options: Options, secrets: Secrets, terms: Terms) -> Hello:
         secrets.cookie,
         options.sources[0] if options.sources else b"",
         FEATURES,
+        ssh_cipher,
     )
 
 

@@ -195,7 +195,8 @@ class Session:
         options = self._options
         terms = replace(bargain.terms(options), udp_port=self._transport.port(options.udp_port))
         something = options.sources or options.keepalive
-        hello = bargain.hello(options, self._secrets, terms) if something else None
+        ssh_cipher = network.cipher(connection, sending=options.sending)
+        hello = bargain.hello(options, self._secrets, terms, ssh_cipher) if something else None
         try:
             conversation = await farside.reach(connection, options.remote_program, hello)
         except farside.NoFarSideError as reason:

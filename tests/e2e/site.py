@@ -53,6 +53,7 @@ def order(
     base: int = 0,
     files: str = "<CreatePath>Yes</CreatePath>",
     fingerprint: str = "",
+    transport: str = "Any",
 ) -> str:
     push = operation == "Push"
     local, remote = (sources, [destination]) if push else ([destination], sources)
@@ -68,6 +69,7 @@ def order(
         f"<RemoteLocation><System><Address>127.0.0.1</Address><Port>{far.port}</Port><UserName>{far.user}</UserName>"
         f"{login}</System>{key}{paths(remote)}</RemoteLocation>"
         f"<LocalLocation>{paths(local)}</LocalLocation><FileParameters>{files}</FileParameters>"
+        f"<ChannelParameters><Transport>{transport}</Transport></ChannelParameters>"
         f"<RateParameters><Policy>Fair</Policy><TargetRate>{rate}</TargetRate></RateParameters>"
         f"<SecurityParameters><SSHFingerprint>{fingerprint}</SSHFingerprint></SecurityParameters>"
         f"<RetryParameters><Count>{retries}</Count><BaseInterval>{base}</BaseInterval>"
@@ -123,16 +125,16 @@ class Site:
         self.daemon.start_daemon()
         self.client = CentralClient(self.daemon.url)
 
-    def transports(self, session: str) -> list[str]:
-        """What moves the files of the sessions with this id, as REST tells it."""
+    def carriage(self, session: str) -> tuple[str, str]:
+        """What moves the files of a session, and what encrypts them, as REST tells it."""
         request = urllib.request.Request(
             f"{self.daemon.url}/services/rest/transfers/v1/sessions",
             json.dumps({"session_filter": {"session_uuid": [session]}}).encode(),
             {"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
-            found = json.load(answer)["session_info_result"]["session_info"]
-        return [info["transport"] for info in found]
+            (info,) = json.load(answer)["session_info_result"]["session_info"]
+        return info["transport"], info["encryption_cipher"]
 
     def sessions(self, job: str) -> list[SessionView]:
         return sorted(self.client.sessions([job]), key=lambda view: view.age_key)

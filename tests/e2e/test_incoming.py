@@ -52,22 +52,32 @@ def ended(view: SessionView) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("operation", "here", "there"), [("Push", "outgoing", "incoming"), ("Pull", "incoming", "outgoing")]
+    ("operation", "here", "there", "transport"),
+    [("Push", "outgoing", "incoming", "Any"), ("Pull", "incoming", "outgoing", "SSH")],
 )
 def test_both_ends_list_a_transfer_under_one_session_id(
-    site: Site, server_site: Site, far: FarSide, tmp_path: Path, operation: str, here: str, there: str
+    site: Site,
+    server_site: Site,
+    far: FarSide,
+    tmp_path: Path,
+    operation: str,
+    here: str,
+    there: str,
+    transport: str,
 ) -> None:
     push = operation == "Push"
     sent = make_tree(tmp_path / "out" if push else far.root / "out", big=1 << 20, small=20)
     source, target = (str(tmp_path / "out"), "/in") if push else ("/out", str(tmp_path / "in"))
-    job = site.client.submit(order(far, operation, [source], target, cookie="both ways"))
+    job = site.client.submit(order(far, operation, [source], target, cookie="both ways", transport=transport))
     (client,) = site.finish(job)
     server = the_session(server_site, ended)
     assert hashes((far.root / "in" if push else tmp_path / "in") / "out") == sent
     assert (client.status, client.direction, client.job) == ("completed", here, job)
     assert (server.status, server.direction, server.job) == ("completed", there, "")
     assert server.id == client.id
-    assert server_site.transports(server.id) == site.transports(client.id) == ["fasp"]
+    carriage = site.carriage(client.id)
+    assert server_site.carriage(server.id) == carriage
+    assert carriage == ("fasp", "none") if transport == "Any" else carriage[0] == "ssh" != carriage[1]
     assert server.cookie == "both ways"
     service = zeep.Client(f"{server_site.daemon.url}/services/soap/Transfer-201210?wsdl").service
     (info,) = service.GetSessionInfo(SessionFilter={"SessionUUID": [server.id]}).SessionInfo

@@ -40,7 +40,8 @@ FAILED = "failed"
 class Hello:
     """C to V, first. `sending` tells what the client does; `terms` are the session's rules (see `terms`), `cipher`
     what is asked for by its name in FASP (none, aes-128, aes-192, aes-256). `source` is the first source, for those
-    who watch. `features` are those of FEATURES that the client has.
+    who watch. `features` are those of FEATURES that the client has. `ssh_cipher` is what SSH encrypts with, which the
+    far side is not told otherwise; it is for those who watch, too.
     """
 
     version: int
@@ -53,6 +54,7 @@ class Hello:
     cookie: str = ""
     source: bytes = b""
     features: tuple[str, ...] = ()
+    ssh_cipher: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import time
 from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
@@ -53,6 +54,7 @@ from asperacentral.openascp.transport import on_server
 
 HELLO_SECONDS = 30.0
 _CLOSE_SECONDS = 10.0
+_CIPHER_NAME = re.compile("[a-z0-9-]{1,40}")
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +104,7 @@ class ServerSession:
 
     def __init__(self, conversation: Conversation, hello: Hello, policy: UserPolicy) -> None:
         self._conversation = conversation
-        self._incoming = hello.sending
+        self._hello = hello
         conversation.agree(hello.features)
         self._rules = policy.direction(incoming=hello.sending)
         terms = _terms(hello)
@@ -218,7 +220,7 @@ class ServerSession:
                 self._conversation.send(Rates(granted.target, granted.minimum, granted.policy))
 
             case MessageType.VLINK:
-                facts = self._caps.obey(command, incoming=self._incoming)
+                facts = self._caps.obey(command, incoming=self._hello.sending)
                 if facts is not None:
                     self._reports.learned(**facts)
 
@@ -241,7 +243,7 @@ class ServerSession:
                 "UDP does not get through, and this server moves files no other way",
             )
         self._planes.choose(name)
-        self._reports.learned(Transport=name)
+        self._reports.learned(Transport=name, **_protection(self._hello, name))
 
     def _change(self, wanted: WantedRates) -> Granted:
         try:
@@ -319,9 +321,8 @@ def _facts(
     there, _, here, port = (*environ.get("SSH_CONNECTION", "").split(), "", "", "", "")[:4]
     rules = policy.direction(incoming=hello.sending)
     return {
-        "Cipher": hello.cipher,
+        **_protection(hello, SSH),
         "Destination": shown(terms.destination) if hello.sending else None,
-        "Encryption": hello.cipher != "none",
         "Host": there or None,
         "LocalIP": here or None,
         "MinRateCap": rules.minimum.cap,
@@ -337,6 +338,14 @@ def _facts(
         "Transport": "ssh",
         "User": policy.name,
     }
+
+
+def _protection(hello: Hello, plane: str) -> dict[str, messages.Value]:
+    """What encrypts the files on this plane; what a client says of its SSH connection is believed if it is a word."""
+    if plane == UDP:
+        return {"Cipher": hello.cipher, "Encryption": hello.cipher != "none"}
+    told = _CIPHER_NAME.fullmatch(hello.ssh_cipher)
+    return {"Cipher": told[0] if told else hello.cipher, "Encryption": True}
 
 
 def _own_address() -> str | None:

@@ -71,17 +71,17 @@ def goes_over_udp_or_ssh_as_the_order_says(trial: Trial) -> None:
     seen = {}
     for word in ("Any", "udp", "SSH"):
         (info,) = trial.push({"ChannelParameters/Transport": word, "FileParameters/Overwrite": "Always"})
-        seen[word] = trial.site.transports(info.UUID), str(info.EncryptionCipher)
-    assert seen["Any"] == seen["udp"] == (["fasp"], "none")
+        seen[word] = trial.site.carriage(info.UUID)
+    assert seen["Any"] == seen["udp"] == ("fasp", "none")
     transport, cipher = seen["SSH"]
-    assert transport == ["ssh"]
+    assert transport == "ssh"
     assert cipher != "none"
 
 
 @shows("ChannelParameters/Transport", sides=(SFTP,))
 def ends_where_the_order_allows_no_sftp(trial: Trial) -> None:
     (info,) = trial.push({"ChannelParameters/Transport": "Any"}, target="any")
-    assert trial.site.transports(info.UUID) == ["sftp"]
+    assert trial.site.carriage(info.UUID)[0] == "sftp"
     retries = {"RetryParameters/Count": "1", "RetryParameters/BaseInterval": "0"}
     refused = trial.push({"ChannelParameters/Transport": "UDP", **retries}, target="udp")
     assert [(status(each), code(each)) for each in refused] == [("willretry", 14), ("error", 14)]
