@@ -54,6 +54,7 @@ def show(folder: Path, terminal: Terminal) -> None:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
+    terminal.line("starting Central, a node, the gateway and the local transfer client on this machine")
     with ExitStack() as stack:
         start = _everything(folder, stack)
         address = stack.enter_context(_served(start))

@@ -196,6 +196,7 @@ def test_central_pauses_a_download_and_gives_it_a_rate(both: tuple[Site, Central
         file.truncate(size)
     spec = spec_header(receive_spec("r", cookie="rated"))
     with site.connection() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         connection.sendall(
             f"GET {BASE}/v3/download HTTP/1.1\r\nHost: x\r\nX-Aspera-Spec: {spec}\r\n"
             f"Authorization: {ALICE['Authorization']}\r\n\r\n".encode()
