@@ -40,6 +40,7 @@ RPC_PORTS = range(33024, 33030)
 CONNECT_PORTS = range(33003, 33023)
 ADDRESS = "127.0.0.1"
 PORTS_FILE = "ports.json"
+URI_FILE = "http.uri"
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +53,8 @@ class CannotStart(Exception):
 class Options:
     """How a client runs. `folder` is where it remembers things; ports are tried in their order, 0 is any free one.
 
-    `opener` shows web addresses and folders (xdg-open if empty); `native_dialogs` tells to use the desktop's own. The
-    versions are those of the products whose pages ask.
+    `opener` shows web addresses and folders (xdg-open if empty); `native_dialogs` tells to use the desktop's own. Where
+    programs look for Connect, `uri_folder` says where it is. The versions are those of the products whose pages ask.
     """
 
     folder: Path
@@ -65,6 +66,7 @@ class Options:
     opener: str = ""
     native_dialogs: bool = True
     at_once: int = AT_ONCE
+    uri_folder: Path | None = None
     desktop_version: str = "1.0.14"
     connect_version: str = "4.2.14"
 
@@ -83,6 +85,7 @@ class Desktop:
         except (OSError, CannotListenError) as problem:
             raise CannotStart(f"{options.folder}: {problem}") from None
         self._ports_file = options.folder / PORTS_FILE
+        self._uri_files = (options.uri_folder / URI_FILE,) if options.uri_folder else ()
         self.engine = Engine(reactor, manager, self.book, at_once=options.at_once)
         opener = native.opener(reactor, options.opener)
         window = Window(self.engine, self.book)
@@ -116,7 +119,8 @@ class Desktop:
 
     def stop(self) -> Deferred[Any]:
         """Listen no more, end what runs (it goes on in the next life), and fire when all is done."""
-        self._ports_file.unlink(missing_ok=True)
+        for file in (self._ports_file, *self._uri_files):
+            file.unlink(missing_ok=True)
         ended = [port.stopListening() for port in self._listening]
         done = gatherResults([*(each for each in ended if each is not None), self.engine.close()])
         return done.addBoth(self._let_go)
@@ -148,9 +152,16 @@ class Desktop:
             "pages": self.pages_port,
             "pid": os.getpid(),
         }
-        draft = self._ports_file.with_suffix(".new")
-        draft.write_text(json.dumps(ports))
-        draft.replace(self._ports_file)
+        for file in self._uri_files:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            _replace(file, f"http://{ADDRESS}:{self.connect_port}\n")
+        _replace(self._ports_file, json.dumps(ports))
+
+
+def _replace(file: Path, text: str) -> None:
+    draft = file.with_suffix(".new")
+    draft.write_text(text)
+    draft.replace(file)
 
 
 def _presenter(reactor: Any, options: Options, pages: Pages) -> Presenter:

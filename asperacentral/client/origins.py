@@ -1,6 +1,7 @@
 """Who asks: a page of some origin, or a program of the user. Pure.
 
 Browsers name the origin of a page in each request to another one; what bears no mark of a browser comes from a program.
+An origin without a scheme is no browser's either: programs that talk to Connect send their name there.
 A request must have been sent to this machine by one of its loopback names: any other name in Host means that somebody
 leads a name of theirs here (DNS rebinding).
 """
@@ -15,8 +16,10 @@ _ORIGIN = re.compile(
     r"(https?|chrome-extension|moz-extension)://[a-z0-9.\-_]{1,253}(:[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?"
 )
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
-_MARKS = ("origin", "referer", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest")
-"""Headers of which a browser's request to another origin has at least one."""
+_MARKS = ("referer", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest")
+"""Headers of which, beside Origin, a browser's request to another origin has at least one."""
+_PROGRAM = re.compile(r"(?!null$)[A-Za-z0-9 ._()/;+-]{1,200}")
+"""What a program calls itself in Origin: browsers say `null`, or a scheme and a host with a colon between them."""
 
 
 class NotAdmitted(Exception):
@@ -54,7 +57,7 @@ def caller(header: Callable[[str], str | None]) -> Caller:
     if name not in _LOOPBACK:
         raise NotAdmitted(f"this is not the host {host[:100]!r}")
     origin = header("origin")
-    if origin is None:
+    if origin is None or _PROGRAM.fullmatch(origin):
         if any(header(mark) is not None for mark in _MARKS):
             raise NotAdmitted("a browser's request without an origin")
         return Caller()

@@ -51,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-native-dialogs", action="store_true", help="ask in the browser, not by zenity or kdialog"
     )
+    parser.add_argument(
+        "--connect-uri-folder",
+        type=Path,
+        metavar="DIR",
+        help="say in DIR/http.uri where Connect is, for programs that look there (~/.aspera/connect/var/run)",
+    )
     parser.add_argument("--at-once", type=int, default=8, help="transfers at a time (default: %(default)s)")
     parser.add_argument("--desktop-version", help="the version that pages are told over JSON-RPC")
     parser.add_argument("--connect-version", help="the version of Connect that pages are told")
@@ -120,6 +126,7 @@ def _options(args: argparse.Namespace) -> Options:
         opener=args.opener,
         native_dialogs=not args.no_native_dialogs,
         at_once=max(args.at_once, 1),
+        uri_folder=args.connect_uri_folder.absolute() if args.connect_uri_folder else None,
         **{name: value for name, value in told.items() if value},
     )
 

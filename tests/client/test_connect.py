@@ -61,6 +61,19 @@ def test_a_transfer_is_started_watched_stopped_resumed_and_removed(
     assert (allowed.downloads / "big").read_bytes() == (docroot / "big").read_bytes()
 
 
+def test_a_program_finds_it_by_a_file_and_names_files_as_they_are(
+    tmp_path: Path, node: LocalNode, docroot: Path
+) -> None:
+    (tmp_path / "file").write_text("text")
+    folder = tmp_path / "connect" / "run"
+    with LocalDesktop(tmp_path / "client", "--connect-uri-folder", str(folder)) as desktop:
+        desktop.site = "a program/1.0"
+        assert (folder / "http.uri").read_text() == f"http://127.0.0.1:{desktop.ports['connect']}\n"
+        desktop.until_status(start(desktop, spec(node, "send", str(tmp_path / "file")))["uuid"], "completed")
+    assert (docroot / "file").read_text() == "text"
+    assert not list(folder.iterdir())
+
+
 def test_a_dialog_gives_names_that_can_be_sent(
     allowed: LocalDesktop, node: LocalNode, docroot: Path, tmp_path: Path
 ) -> None:

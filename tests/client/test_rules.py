@@ -87,6 +87,7 @@ def test_what_is_no_request_gets_the_code_of_the_standard(text: str, code: int) 
         ({"host": "127.0.0.1:33024", "origin": "https://Site.Example"}, "https://site.example"),
         ({"host": "localhost:1", "origin": "http://localhost:8080"}, "http://localhost:8080"),
         ({"host": "127.0.0.1:33024"}, ""),
+        ({"host": "127.0.0.1:33003", "origin": "transferer/4.2 (x86_64; Linux)"}, ""),
     ],
 )
 def test_a_page_is_known_by_its_origin_and_a_program_has_none(headers: dict[str, str], origin: str) -> None:
@@ -101,6 +102,10 @@ def test_a_page_is_known_by_its_origin_and_a_program_has_none(headers: dict[str,
         {"origin": "https://site.example"},
         {"host": "127.0.0.1:1", "origin": "null"},
         {"host": "127.0.0.1:1", "origin": "file://"},
+        {"host": "127.0.0.1:1", "origin": ""},
+        {"host": "127.0.0.1:1", "origin": "site.example:443"},
+        {"host": "127.0.0.1:1", "origin": "a program", "sec-fetch-mode": "cors"},
+        {"host": "127.0.0.1:1", "origin": "a program", "referer": "https://site.example/"},
         {"host": "127.0.0.1:1", "origin": "https://site.example/path"},
         {"host": "127.0.0.1:1", "sec-fetch-site": "cross-site"},
         {"host": "127.0.0.1:1", "referer": "https://site.example/"},
