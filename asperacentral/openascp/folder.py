@@ -35,6 +35,14 @@ class Folder:
         """A descriptor of a new file. FileExistsError when there is anything of that name."""
         return os.open(_part(name), _NEW, mode, dir_fd=self._descriptor)
 
+    def is_still(self, name: bytes, descriptor: int) -> bool:
+        """Whether the name means this open file. OSError."""
+        try:
+            named = os.stat(_part(name), dir_fd=self._descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(named, os.fstat(descriptor))
+
     def rename(self, name: bytes, target: bytes, *, replace: bool = True) -> None:
         """Give an entry another name; without `replace` FileExistsError when that is taken, in one step."""
         rename_at(self._descriptor, _part(name), self._descriptor, _part(target), replace=replace)

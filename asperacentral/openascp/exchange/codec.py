@@ -26,6 +26,8 @@ DATA = 1
 PRESSED = 2
 WORTH_PRESSING = 512
 """Bytes of a body that is pressed where the peer knows that."""
+MOST_TIMES = 32
+"""How much longer than it came a pressed message may become: names and times in a row are far from it."""
 LARGEST_CONTROL = 4 * 1024 * 1024
 MOST_VALUES = 256 * 1024
 """In one message: more would take far more memory than the message has bytes."""
@@ -76,7 +78,7 @@ def encode_control(value: Any, *, press: bool = False) -> bytes:
         raise LocalProtocolError(f"a message of {len(body)} bytes is too large")
     if press and len(body) >= WORTH_PRESSING:
         pressed = zlib.compress(body, _QUICKLY)
-        if len(pressed) < len(body):
+        if len(pressed) < len(body) <= MOST_TIMES * len(pressed):
             return _HEAD.pack(len(pressed) + 1, PRESSED) + pressed
     return _HEAD.pack(len(body) + 1, CONTROL) + body
 
@@ -171,11 +173,12 @@ class Decoder:
     def _unpressed(self, body: bytes) -> bytes:
         """What was pressed; never more of it is made than a message may have."""
         press = zlib.decompressobj()
+        most = min(LARGEST_CONTROL, MOST_TIMES * len(body))
         try:
-            whole = press.decompress(body, LARGEST_CONTROL + 1)
+            whole = press.decompress(body, most + 1)
         except zlib.error:
             self._fail("a pressed message cannot be read")
-        if not press.eof or press.unused_data or len(whole) > LARGEST_CONTROL:
+        if not press.eof or press.unused_data or len(whole) > most:
             self._fail("a pressed message is too large, or not whole")
         return whole
 

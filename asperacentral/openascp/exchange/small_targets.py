@@ -45,8 +45,8 @@ class SmallTargets:
         except OSError:  # who goes the longer way finds out why
             return False
         try:
-            if not partial.is_locked(descriptor, fcntl.LOCK_EX):  # by a successor, which was quicker
-                return False
+            if not partial.is_locked(descriptor, fcntl.LOCK_EX) or not folder.is_still(names[0], descriptor):
+                return False  # a successor was quicker
             if not self._noted:
                 self._finisher.wrote(descriptor)
                 self._noted = True

@@ -122,7 +122,7 @@ def some_there(target: Path) -> None:
     (there / "f011").write_text("something else")
     (there / "f012").mkdir()
     os.mkfifo(there / "f013")
-    (there / "f014.partial").write_text("half of it, as it was once")
+    (there / "f014..partial").write_text("half of it, as it was once")
 
 
 @pytest.mark.parametrize(

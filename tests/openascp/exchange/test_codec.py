@@ -158,11 +158,12 @@ def test_pressed_messages_are_read_as_plain_ones(value: Any, times: int) -> None
     frame = encode_control(whole, press=True)
     assert len(frame) <= len(encode_control(whole))
     assert list(Decoder().feed(PREFACE + frame)) == [Control(whole)]
-    assert list(Decoder().feed(pressed(zlib.compress(msgpack.packb(whole))))) == [Control(whole)]
 
 
-def test_only_what_becomes_shorter_is_pressed() -> None:
-    assert encode_control(["x" * 5000], press=True)[4] == PRESSED
+def test_only_what_becomes_shorter_is_pressed_and_not_by_too_much() -> None:
+    names = [b"folder/file%d" % number for number in range(100)]
+    assert encode_control(names, press=True)[4] == PRESSED
+    assert encode_control(["x" * 5000], press=True)[4] == CONTROL
     assert encode_control(["x" * 50], press=True)[4] == CONTROL
     assert encode_control([random.Random(1).randbytes(5000)], press=True)[4] == CONTROL
 
@@ -170,14 +171,15 @@ def test_only_what_becomes_shorter_is_pressed() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        zlib.compress(bytes(LARGEST_CONTROL + 1)),
+        zlib.compress(msgpack.packb([0] * 5000)),
+        zlib.compress(msgpack.packb(random.Random(1).randbytes(LARGEST_CONTROL))),
         zlib.compress(bytes(200_000_000)),
         zlib.compress(b"\xc0")[:-1],
         zlib.compress(b"\xc0") + b"more",
         zlib.compress(b""),
         b"no such thing",
     ],
-    ids=["too large", "far too large", "cut", "more behind", "nothing", "noise"],
+    ids=["too many times", "too large", "far too large", "cut", "more behind", "nothing", "noise"],
 )
 def test_what_was_not_pressed_well_is_refused_and_costs_nothing(body: bytes) -> None:
     tracemalloc.start()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from asperacentral.openascp.confined import Files, confined
+from asperacentral.openascp.confined import BadPathError, Files, confined
 from asperacentral.openascp.exchange.contents import Contents
 from asperacentral.openascp.exchange.messages import FILE, Argument
 from asperacentral.openascp.exchange.scanning import Found, Scanner
@@ -109,7 +109,7 @@ def test_a_link_to_beyond_the_walls_is_not_followed_though_it_came_after_the_sca
         first = found(files, b"out")[0]
         replaced_by_a_link(root / "out" / "a")
         sources = SmallSources(files, Contents(), restore=False)
-        with pytest.raises(PermissionError, match="leads out"):
+        with pytest.raises(BadPathError, match="leads out"):
             sources.read(first)
         sources.close()
 
