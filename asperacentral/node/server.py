@@ -25,6 +25,7 @@ from asperacentral.credentials.throttle import FailureThrottle
 from asperacentral.node.half import COMMAND, ServerHalf
 from asperacentral.node.sftp import SFTP_VERSION, DocrootSFTPServer
 from asperacentral.node.users import User, Users
+from asperacentral.openascp.farside import NODE
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,7 @@ class Node:
             allow_pty=False,
             agent_forwarding=False,
             login_timeout=settings.login_timeout,
+            server_version=NODE,
             keepalive_interval=30,
             compression_algs=None,
             encoding=None,

@@ -16,6 +16,8 @@ PROGRAM = "openascp"
 GREETING_SECONDS = 30.0
 """A far side without openascp says so at once, as a rule: who runs something that is silent may just be very busy, and
 to go by SFTP would do again what is there in part."""
+NODE = "asperacentral"
+"""What `asperacentral node` calls itself in SSH's first line; there the program is, whoever looks for it."""
 WELCOME_SECONDS = 30.0
 _WINDOW = 8 * 1024 * 1024
 _PACKET = 256 * 1024
@@ -84,9 +86,10 @@ async def reach(
 ) -> Conversation:
     """Run `program --server` (openascp without a name), say what is wanted, and hear it. NoFarSideError when that is
     not openascp; it has been told all the same, as any program of the account could have been. SessionFailure, to be
-    tried again, when a program that was named runs and stays silent: it is there.
+    tried again, when a program that must be there runs and stays silent: one that was named, or a node's.
     """
-    named, program = bool(program), program or PROGRAM
+    server = str(connection.get_extra_info("server_version", ""))
+    known, program = bool(program) or server == f"SSH-2.0-{NODE}", program or PROGRAM
     conversation = Conversation()
     session = _Channel(conversation, hello)
     try:
@@ -105,7 +108,7 @@ async def reach(
     except TimeoutError as error:
         channel.abort()
         silence = f"{program} runs on the far side and has said nothing for {GREETING_SECONDS:.0f} seconds"
-        if named:
+        if known:
             raise SessionFailure(FaspCode.TRANSFER_TIMEOUT, silence) from error
         raise NoFarSideError(silence) from error
     except SessionFailure as failure:

@@ -47,8 +47,9 @@ async def heard(process: Process) -> Hello:
 def across(
     program: Callable[[Process], Awaitable[None]],
     client: Callable[[asyncssh.SSHClientConnection], Awaitable[_T]],
+    server: str = "other",
 ) -> _T:
-    """Run a client on a connection to a server whose every program is `program`."""
+    """Run a client on a connection to a server of this name whose every program is `program`."""
 
     async def run() -> _T:
         ours, theirs = socket.socketpair()
@@ -56,6 +57,7 @@ def across(
             asyncssh.run_server(
                 theirs,
                 server_factory=Anybody,
+                server_version=server,
                 server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
                 process_factory=program,
                 encoding=None,
@@ -105,19 +107,20 @@ async def silent(process: Process) -> None:
     await process.stdin.read()
 
 
-def test_a_named_program_that_stays_silent_is_there_so_the_session_is_to_be_tried_again(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(("named", "server"), [("/opt/openascp", "other"), ("", farside.NODE)])
+def test_a_program_that_must_be_there_and_stays_silent_makes_the_session_be_tried_again(
+    monkeypatch: pytest.MonkeyPatch, named: str, server: str
 ) -> None:
     monkeypatch.setattr(farside, "GREETING_SECONDS", 0.2)
 
     async def client(connection: asyncssh.SSHClientConnection) -> SessionFailure:
         with pytest.raises(
-            SessionFailure, match="/opt/openascp runs on the far side and has said nothing"
+            SessionFailure, match="openascp runs on the far side and has said nothing"
         ) as error:
-            await farside.reach(connection, "/opt/openascp", HELLO)
+            await farside.reach(connection, named, HELLO)
         return error.value
 
-    failure = across(silent, client)
+    failure = across(silent, client, server)
     assert failure.code.retryable
 
 
