@@ -87,7 +87,6 @@ class Gateway:
             if port or not self._ports:
                 self._ports.append(self._listen(port, context))
         self.port = self._ports[0].getHost().port
-        _write_text(settings.gateway_address_file, f"{address}:{self.port}\n")
         log.info(
             "asperacentral gateway %s: %s://%s:%d%s, announced as %s",
             __version__,
@@ -97,6 +96,7 @@ class Gateway:
             BASE,
             settings.gateway_version,
         )
+        _write_text(settings.gateway_address_file, f"{address}:{self.port}\n")
 
     def _portal(self) -> Portal:
         host, _, port = self._settings.gateway_page_server.rpartition(":")
