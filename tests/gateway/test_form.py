@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asperacentral.gateway.form import FormError, UploadForm, escaped, unescaped
+from asperacentral.gateway.form import FormError, UploadForm, escaped, meanings
 from asperacentral.gateway.spec import SpecError
 from tests.gateway.site import BOUNDARY, form
 
@@ -88,10 +88,32 @@ def test_a_spec_without_end_is_not_kept() -> None:
             reading.feed(b"x" * 1_000_000)
 
 
-def test_quotes_come_escaped_either_way() -> None:
-    head = f"--{BOUNDARY}\r\nContent-Disposition: form-data; name="
-    spec = f'{head}"x-aspera-spec"\r\n\r\n{{}}\r\n'
-    reader = read(f'{spec}{head}file; filename="a\\"b/c\\\\d"\r\n\r\n1\r\n--{BOUNDARY}--'.encode(), [])
-    assert reader.files[0][0] == 'a"b/c\\d'
-    assert unescaped("a%22b%0D%0A%") == 'a"b\r\n%'
+SPEC = f"--{BOUNDARY}\r\nContent-Disposition: form-data; name=x-aspera-spec\r\n\r\n{{}}\r\n"
+
+
+def named(disposition: str) -> str:
+    """The name of a file whose part begins so."""
+    part = f"--{BOUNDARY}\r\nContent-Disposition: form-data; {disposition}\r\n\r\n1\r\n--{BOUNDARY}--"
+    return read(f"{SPEC}{part}".encode(), []).files[0][0]
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="%"), min_size=1))
+def test_every_name_that_a_browser_writes_can_be_meant(name: str) -> None:
+    assert name in meanings(named(f'name="file"; filename="{escaped(name)}"'))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))
+def test_every_name_that_a_program_writes_with_backslashes_can_be_meant(name: str) -> None:
+    written = name.replace("\\", "\\\\").replace('"', '\\"')
+    assert name in meanings(named(f'filename="{written}"; name="file"'))
+
+
+@pytest.mark.parametrize("end", ["", "; name=file"])
+def test_a_name_that_ends_with_a_backslash_is_that(end: str) -> None:
+    first = "" if end else 'name="file"; '
+    assert named(f'{first}filename="a\\"{end}') == "a\\"
+
+
+def test_what_escapes_stand_for() -> None:
     assert escaped('a"b%22\r\n') == "a%22b%22%0D%0A"
+    assert meanings('a%22b\\"') == ('a%22b\\"', 'a"b\\"', 'a%22b"')

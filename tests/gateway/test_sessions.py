@@ -119,7 +119,7 @@ def test_a_link_out_of_the_docroot_makes_the_session_one_with_an_error(both: tup
     assert central.files(session["session_uuid"])["y/bad"] == "error"
 
 
-def test_a_client_that_leaves_makes_an_error_with_the_file_that_was_under_way(
+def test_a_client_that_leaves_cancels_its_session_with_the_file_that_was_under_way(
     both: tuple[Site, Central],
 ) -> None:
     site, central = both
@@ -135,7 +135,7 @@ def test_a_client_that_leaves_makes_an_error_with_the_file_that_was_under_way(
         until(lambda: "first" in site.files(), "the first file")
         central.session("left", ended=False)
     session = central.session("left")
-    assert (session["status"], session["error_code"]) == ("error", 39)
+    assert (session["status"], session["error_code"]) == ("cancelled", 28)
     assert central.files(session["session_uuid"]) == {"first": "completed", "second": "error"}
 
 

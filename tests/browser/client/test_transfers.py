@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import json
 from collections.abc import Iterator
@@ -12,17 +11,12 @@ from typing import Any
 import pytest
 
 from asperacentral.commands.local import LocalNode
-from tests.browser.client.conftest import Browser
+from tests.browser.client.browser import Browser
+from tests.browser.client.ways import digests, ended, pick
 from tests.client.support import LocalDesktop, content, spec, until
 from tests.gateway.site import BASE, Site, receive_spec, send_spec
 
 NAMES = {"plain.bin": 3_000_000, "empty": 0, "äö ü 100%.txt": 17, "it's [a] #file; ok.dat": 70_000}
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """The digest of each file below a folder."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 @pytest.fixture
@@ -47,61 +41,6 @@ def reel(tmp_path: Path) -> Path:
         (folder / "deep" / name).write_bytes(content(size))
     (folder / "deep" / "er" / "last").write_bytes(b"last")
     return folder
-
-
-def ended(browser: Browser, uuid: str) -> dict[str, Any]:
-    """The last that the page was told of a transfer."""
-
-    def last() -> dict[str, Any]:
-        script = (
-            "return activity.flatMap(({transfers}) => transfers)"
-            ".filter(({uuid, end_time}) => uuid === arguments[0] && end_time).at(-1) ?? null"
-        )
-        found: dict[str, Any] = browser.run(script, uuid) or {}
-        return found
-
-    until(lambda: bool(last()))
-    return last()
-
-
-def pick(browser: Browser, local: LocalDesktop, *paths: Path) -> None:
-    """Be the user before the client's page of a dialog: go to the folder, choose, and come back."""
-    driver = browser.driver
-    page = driver.current_window_handle
-    driver.switch_to.new_window("tab")
-    driver.get(local.shown())
-    assert not driver.execute_script("return window.opener"), "the page that asks has no hold of it"
-
-    def folder() -> Path:
-        return Path(driver.find_elements("css selector", "form > p")[-1].text)
-
-    def press(button: Any) -> None:
-        button.click()
-        until(lambda: _is_gone(button))
-
-    goal = paths[0].parent
-    while not goal.is_relative_to(folder()):
-        press(driver.find_element("xpath", '//button[text()="Up/"]'))
-    while (here := folder()) != goal:
-        following = here / goal.relative_to(here).parts[0]
-        press(driver.find_element("css selector", f'button[value="{following}"]'))
-    for path in paths:
-        driver.find_element("css selector", f'input[name="path"][value="{path}"]').click()
-    driver.execute_script("document.querySelector('[name=choose]').click()")
-    until(lambda: driver.title == "Thank you")
-    driver.close()
-    driver.switch_to.window(page)
-
-
-def _is_gone(element: Any) -> bool:
-    """Whether the page that an element belonged to was left."""
-    from selenium.common.exceptions import StaleElementReferenceException
-
-    try:
-        element.is_enabled()
-    except StaleElementReferenceException:
-        return True
-    return False
 
 
 @pytest.mark.parametrize("settings", [{}, {"connectSettings": {"useConnect": True, "method": "http"}}])

@@ -11,7 +11,7 @@ import pytest
 
 from asperacentral.commands.client import CentralClient
 from asperacentral.commands.local import LocalDaemon, LocalNode
-from tests.browser.console.conftest import Page
+from tests.browser.chromium import Page
 from tests.browser.console.past import (
     LOOKER,
     PASSWORD,
@@ -375,7 +375,7 @@ def test_pictures_for_the_documentation(
     page: Page, moving: tuple[LocalDaemon, str, str], tmp_path: Path
 ) -> None:
     """Taken only with --screenshots DIR."""
-    if page._pictures is None:
+    if not page.takes_pictures:
         pytest.skip("takes pictures with --screenshots DIR")
     daemon, _, _ = moving
     for scheme in ("light", "dark"):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.console.conftest import Page
+from tests.browser.chromium import Chromium, Page
 
 
 @dataclass
@@ -67,6 +67,17 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     assert status == 0, said.read_text()
 
 
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Page]:
+    """A window of a browser that looks for local clients where they are."""
+    chromium = Chromium(tmp_path / "chromium")
+    try:
+        with chromium.page(tmp_path / "saved") as page:
+            yield page
+    finally:
+        chromium.close()
+
+
 def test_from_the_address_to_files_sent_received_and_watched(page: Page, demo: Demo) -> None:
     page.open(demo.address)
     user, password = page.text("#user"), page.text("#password")
@@ -104,13 +115,8 @@ def log_in(page: Page, user: str, password: str) -> None:
 
 def choose_in_dialog(page: Page, demo: Demo, file: Path) -> None:
     """Be the user before the local client's dialog, which is a page where there is no desktop."""
-    driver = page.driver
-    here = driver.current_window_handle
     address = page.until(lambda: demo.shown.read_text().split())[-1]
-    driver.switch_to.new_window("tab")
-    driver.get(address)
-    page.find(f'input[name="path"][value="{file}"]').click()
-    page.script("document.querySelector('[name=choose]').click()")
-    page.until(lambda: not page.all("[name=choose]"), "the dialog's end")
-    driver.close()
-    driver.switch_to.window(here)
+    with page.tab(address):
+        page.find(f'input[name="path"][value="{file}"]').click()
+        page.script("document.querySelector('[name=choose]').click()")
+        page.until(lambda: not page.all("[name=choose]"), "the dialog's end")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.console.conftest import Page
+from tests.browser.chromium import Page
 from tests.browser.page.conftest import hashes
 from tests.gateway.site import BASE, PASSWORD, Site
 
@@ -35,29 +35,6 @@ def at_work(page: Page, site: Site) -> None:
     enter(page, site)
     page.find("#folder")
     page.until(lambda: "through the HTTP gateway" in page.text("#client"), "the client's line")
-
-
-def drop(page: Page, *paths: Path) -> None:
-    """Drop files or folders of this machine on the page, as a person does."""
-    box = page.script(
-        "const r = document.querySelector('#drop').getBoundingClientRect(); return [r.x + 9, r.y + 9]"
-    )
-    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
-    for kind in ("dragEnter", "dragOver", "drop"):
-        page.driver.execute_cdp_cmd(
-            "Input.dispatchDragEvent", {"type": kind, "x": box[0], "y": box[1], "data": data}
-        )
-
-
-def choose(page: Page, button: str, *paths: Path) -> None:
-    """Choose files in the browser's own dialog, which tests cannot see: its input is shown to them instead."""
-    page.script(
-        "HTMLInputElement.prototype.click = function () { this.id = 'dialog'; document.body.append(this) }"
-    )
-    page.button(button).click()
-    chosen = page.until(lambda: page.all("#dialog"))[0]
-    chosen.send_keys("\n".join(map(str, paths)))
-    page.script("document.querySelector('#dialog').remove()")
 
 
 def statuses(page: Page) -> list[str]:
@@ -110,7 +87,7 @@ def test_files_with_any_name_and_an_empty_one_are_sent_and_are_whole(
     (source / "empty").write_bytes(b"")
     (source / "big.bin").write_bytes(os.urandom(20_000_000))
     at_work(page, site)
-    choose(page, "Send files…", *source.iterdir())
+    page.choose(page.button("Send files…").click, *source.iterdir())
     page.until(lambda: statuses(page) and statuses(page)[0].startswith("completed"), "the end")
     page.until(lambda: set(listed(page)) == set(hashes(source)), "the list")
     assert hashes(site.root / "bob") == hashes(source)
@@ -128,12 +105,13 @@ def test_a_folder_that_is_dropped_arrives_in_the_folder_that_is_open(
     at_work(page, site)
     page.button("inbox/").click()
     page.until(lambda: "inbox" in page.text("#crumbs"))
-    drop(page, tmp_path / "tree")
+    page.drop("#drop", tmp_path / "tree")
     page.until(lambda: listed(page) == ["tree/"])
     assert hashes(site.root / "bob/inbox/tree") == hashes(tmp_path / "tree")
 
 
-def test_one_file_and_several_are_received_and_are_whole(page: Page, site: Site, saved: Path) -> None:
+def test_one_file_and_several_are_received_and_are_whole(page: Page, site: Site) -> None:
+    saved = page.downloads
     home = site.root / "bob"
     (home / "folder").mkdir()
     for name in (*AWKWARD, "folder/inner.bin"):
@@ -157,12 +135,10 @@ def test_a_transfer_that_is_cancelled_leaves_nothing_and_one_that_moves_guards_t
     page: Page, site: Site, tmp_path: Path
 ) -> None:
     (tmp_path / "large.bin").write_bytes(os.urandom(1 << 20) * 300)
-    page.driver.execute_cdp_cmd("Network.enable", {})
     at_work(page, site)
-    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2_000_000}
-    page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", slow)
+    page.slow(2_000_000)
     try:
-        choose(page, "Send files…", tmp_path / "large.bin")
+        page.choose(page.button("Send files…").click, tmp_path / "large.bin")
         page.until(lambda: statuses(page) and " of 315 MB, " in statuses(page)[0], "bytes that move")
         guarded = page.script(
             "const e = new Event('beforeunload', {cancelable: true}); dispatchEvent(e); return e.defaultPrevented"
@@ -171,7 +147,7 @@ def test_a_transfer_that_is_cancelled_leaves_nothing_and_one_that_moves_guards_t
         page.button("Cancel").click()
         page.until(lambda: statuses(page)[0].startswith("cancel"))
     finally:
-        page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})
+        page.slow(-1)
     page.until(lambda: list((site.root / "bob").iterdir()) == [], "an empty folder")
     assert not page.script(
         "const e = new Event('beforeunload', {cancelable: true}); dispatchEvent(e); return e.defaultPrevented"
@@ -234,7 +210,7 @@ def test_at_phone_width_nothing_is_cut_off_and_all_is_named(page: Page, site: Si
 
 def test_pictures_for_the_documentation(page: Page, site: Site, tmp_path: Path) -> None:
     """Taken only with --screenshots DIR."""
-    if page._pictures is None:
+    if not page.takes_pictures:
         pytest.skip("takes pictures with --screenshots DIR")
     home = site.root / "bob"
     for name, size in (("interview.mov", 48_000_000), ("notes.txt", 2_100), ("stills.zip", 9_300_000)):
@@ -242,8 +218,6 @@ def test_pictures_for_the_documentation(page: Page, site: Site, tmp_path: Path) 
             file.truncate(size)
     (home / "reel 7").mkdir()
     (tmp_path / "reel-8.mov").write_bytes(bytes(60_000_000))
-    page.driver.execute_cdp_cmd("Network.enable", {})
-    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 3_000_000}
     a_part = "return document.querySelector('#transfer-list progress')?.value > 0.2"
     for scheme, width, height, name in (
         ("light", 1000, 760, "page-light"),
@@ -252,10 +226,10 @@ def test_pictures_for_the_documentation(page: Page, site: Site, tmp_path: Path) 
         page.size(width, height)
         page.colours(scheme)
         at_work(page, site)
-        page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", slow)
-        choose(page, "Send files…", tmp_path / "reel-8.mov")
+        page.slow(3_000_000)
+        page.choose(page.button("Send files…").click, tmp_path / "reel-8.mov")
         page.until(lambda: page.script(a_part) and " left" in statuses(page)[0], "a forecast")
         page.picture(name)
         page.button("Cancel").click()
         page.until(lambda: statuses(page)[0].startswith("cancel"))
-        page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})
+        page.slow(-1)

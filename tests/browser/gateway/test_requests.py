@@ -1,7 +1,6 @@
-"""The gateway as a browser uses it: headless Chromium, a page of another origin, the requests of the page's library.
+"""The gateway as a browser uses it: a page of another origin, and the requests of the page's library, one by one.
 
-Bytes are compared on the server's and the browser's disk, not believed from the page. Skipped where there
-is no Chromium.
+Bytes are compared on the server's and the browser's disk, not believed from the page.
 """
 
 from __future__ import annotations
@@ -9,22 +8,14 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.browser.chromium import Page
 from tests.gateway.site import BASE, Site, receive_spec, send_spec, until
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and its driver are not installed")
-
-PAGE = "<!doctype html><meta charset=utf-8><title>page</title><body><script src=script.js></script></body>"
 HELPERS = """
 const done = arguments[arguments.length - 1];
 const [base, spec] = arguments;
@@ -47,48 +38,37 @@ run().then(done, error => done({error: String(error)}));
 """
 
 
-class Browser:
-    """Chromium on a page that the gateway did not serve, with a script perhaps; downloads go to `downloads`."""
+@pytest.fixture(scope="module")
+def running_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with Site(tmp_path_factory.mktemp("gateway") / "site") as site:
+        yield site
 
-    def __init__(self, folder: Path, script: str = "") -> None:
-        self.downloads = folder / "downloads"
-        self.downloads.mkdir()
-        (folder / "page").mkdir()
-        (folder / "page/index.html").write_text(PAGE)
-        (folder / "page/script.js").write_text(script)
-        handler = partial(_Quiet, directory=str(folder / "page"))
-        self._pages = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=self._pages.serve_forever, daemon=True).start()
-        options = webdriver.ChromeOptions()
-        options.binary_location = CHROMIUM
-        for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-            options.add_argument(argument)
-        options.add_experimental_option("prefs", {"download.default_directory": str(self.downloads)})
-        service = webdriver.ChromeService(DRIVER)
-        self._driver = webdriver.Chrome(options=options, service=service)
-        self._driver.set_script_timeout(60)
-        self._driver.get(f"http://localhost:{self._pages.server_port}/index.html")
+
+@pytest.fixture
+def site(running_site: Site) -> Site:
+    """The module's gateway; bob's folder is empty."""
+    shutil.rmtree(running_site.root / "bob")
+    (running_site.root / "bob").mkdir()
+    return running_site
+
+
+class Browser:
+    """A window on a page that the gateway did not serve."""
+
+    def __init__(self, page: Page, origin: str) -> None:
+        self._page = page
+        self.downloads = page.downloads
+        page.open(f"{origin}/page.html")
 
     def run(self, site: Site, script: str, *arguments: Any) -> Any:
         """What an asynchronous function of the page returns; it has `base`, `spec` and the helpers above."""
         text = HELPERS.replace("%s", script)
-        return self._driver.execute_async_script(text, f"http://{site.host}{BASE}", *arguments)
-
-    def close(self) -> None:
-        self._driver.quit()
-        self._pages.shutdown()
+        return self._page.driver.execute_async_script(text, f"http://{site.host}{BASE}", *arguments)
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing."""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    started = Browser(tmp_path_factory.mktemp("browser"))
-    yield started
-    started.close()
+@pytest.fixture
+def browser(page: Page, pages: str) -> Browser:
+    return Browser(page, pages)
 
 
 def bob(site: Site, spec: dict[str, Any]) -> dict[str, Any]:
