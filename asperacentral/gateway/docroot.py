@@ -12,6 +12,7 @@ from functools import partial
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.gateway.backends import Offered
 from asperacentral.gateway.landing import LandingFile
+from asperacentral.gateway.leftovers import Note
 from asperacentral.gateway.spec import TransferSpec, joined
 from asperacentral.openascp.confined import BadPathError, Files
 from asperacentral.openascp.failures import Failure, SessionFailure
@@ -23,16 +24,17 @@ DEEPEST = 60
 
 
 class DocrootReceiver:
-    """See `backends.Receiver`. Closes `files` at the end."""
+    """See `backends.Receiver`. Closes `files` and `note` at the end."""
 
-    def __init__(self, files: Files, *, replace: bool) -> None:
+    def __init__(self, files: Files, note: Note, *, replace: bool) -> None:
         self._files = files
+        self._note = note
         self._replace = replace
         self._open: LandingFile | None = None
 
     def begin(self, path: bytes, size: int | None) -> None:
         """See there."""
-        self._open = LandingFile(self._files, path, replace=self._replace)
+        self._open = LandingFile(self._files, path, replace=self._replace, note=self._note.write)
 
     def write(self, data: bytes) -> None:
         """See there."""
@@ -50,13 +52,17 @@ class DocrootReceiver:
 
     def finish(self) -> None:
         """See there."""
-        self._files.close()
+        self._close()
 
     def abandon(self) -> None:
         """See there."""
         if self._open is not None:
             self._open.discard()
             self._open = None
+        self._close()
+
+    def _close(self) -> None:
+        self._note.close()
         self._files.close()
 
 

@@ -29,6 +29,11 @@ class Told:
     code: FaspCode
 
 
+LEFT = Told(499, "the client has left", FaspCode.USER_CANCEL)
+"""The client closed its connection before the end, as a page does that is left or whose user cancels."""
+LOST = Told(499, "the connection was lost", FaspCode.CONNECTION_LOST)
+"""It was closed here: nothing came any more, or the gateway stops."""
+
 _STATUS = {
     FaspCode.NO_SUCH_FILE: 404,
     FaspCode.NO_PERMS: 403,

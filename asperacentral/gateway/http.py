@@ -248,6 +248,8 @@ class GatewayChannel(LimitedChannel):
     _held = False
     _excused = False
     _waited = False
+    gave_up = False
+    """Whether the connection was closed here, before its end."""
     _read_size: int | None = None
     _upgraded: Any = None
 
@@ -344,9 +346,14 @@ class GatewayChannel(LimitedChannel):
                 self._moved,
                 self.site.patience,
             )
-            self.transport.abortConnection()
+            self.give_up()
             return
         self.watch()
+
+    def give_up(self) -> None:
+        """Close the connection, whatever is under way."""
+        self.gave_up = True
+        self.transport.abortConnection()
 
     # Ends.
 
@@ -426,4 +433,4 @@ class GatewaySite(LimitedSite):
     def abort_all(self) -> None:
         """Close all connections at once."""
         for channel in list(self.channels):
-            channel.transport.abortConnection()
+            channel.give_up()

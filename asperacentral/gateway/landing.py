@@ -10,6 +10,7 @@ import contextlib
 import os
 import posixpath
 import secrets
+from collections.abc import Callable
 
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.confined import Files
@@ -21,10 +22,11 @@ from asperacentral.openascp.failures import Failure
 class LandingFile:
     """One file on its way to `target`. OSError or Failure when it cannot be made.
 
-    With `replace` a file that is there goes when the new one is whole; without, that is ALREADY_EXISTS.
+    With `replace` a file that is there goes when the new one is whole; without, that is ALREADY_EXISTS. `note` is told
+    the partial name before there is such a file.
     """
 
-    def __init__(self, files: Files, target: bytes, *, replace: bool) -> None:
+    def __init__(self, files: Files, target: bytes, *, replace: bool, note: Callable[[bytes], None]) -> None:
         self._files = files
         self._target = target
         self._replace = replace
@@ -32,6 +34,7 @@ class LandingFile:
         self._check_place()
         files.make_folders(posixpath.dirname(target))
         self._partial = partial_name(target, Terms(b"", partial_tag=secrets.token_hex(6).encode()))
+        note(self._partial)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         self._descriptor = files.open_file(self._partial, flags)
 

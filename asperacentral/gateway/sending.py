@@ -24,7 +24,7 @@ from zope.interface import implementer
 
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.gateway.backends import Offered
-from asperacentral.gateway.errors import TransferRefusedError
+from asperacentral.gateway.errors import LEFT, LOST, TransferRefusedError
 from asperacentral.gateway.http import GatewayRequest
 from asperacentral.gateway.pace import Pace
 
@@ -42,10 +42,11 @@ class SendingError(TransferRefusedError):
 
 
 class ClientLeftError(SendingError):
-    """The client has closed the connection."""
+    """The connection was closed before the end; `here` says that it was closed by us."""
 
-    def __init__(self) -> None:
-        super().__init__("the client has left", FaspCode.PEER_ABORTED_SESSION)
+    def __init__(self, *, here: bool = False) -> None:
+        problem = LOST if here else LEFT
+        super().__init__(problem.text, problem.code)
 
 
 Moved = Callable[[int], None]
@@ -57,6 +58,7 @@ class _Sender(ABC):
 
     def __init__(self, request: GatewayRequest, moved: Moved, pace: Pace) -> None:
         self._request = request
+        self._channel = request.channel
         self._moved = moved
         self._pace = pace
         self._paused = False
@@ -66,8 +68,8 @@ class _Sender(ABC):
 
     def start(self) -> Deferred[None]:
         """Begin; the head of the answer has been written."""
-        self._request.notifyFinish().addErrback(lambda _: self._fail(ClientLeftError()))
-        self._request.channel.watch()
+        self._request.notifyFinish().addErrback(lambda _: self._fail(self._left()))
+        self._channel.watch()
         self._request.registerProducer(self, True)
         self._go_on()
         return self.done
@@ -91,7 +93,10 @@ class _Sender(ABC):
 
     def stopProducing(self) -> None:
         """The connection is closed."""
-        self._fail(ClientLeftError())
+        self._fail(self._left())
+
+    def _left(self) -> ClientLeftError:
+        return ClientLeftError(here=self._channel.gave_up)
 
     def _go_on(self) -> None:
         """Begin, or begin again after waiting."""
@@ -108,18 +113,18 @@ class _Sender(ABC):
         if waiting is None:
             return True
         self._waiting = True
-        self._request.channel.excuse(True)
+        self._channel.excuse(True)
         waiting.addCallback(self._waited)
         return False
 
     def _waited(self, _: None) -> None:
         if not self.done.called:
             self._waiting = False
-            self._request.channel.excuse(False)
+            self._channel.excuse(False)
             self._go_on()
 
     def _sent(self, count: int) -> None:
-        self._request.channel.moved(count)
+        self._channel.moved(count)
         self._pace.moved(count)
         self._moved(count)
 
@@ -136,7 +141,7 @@ class _Sender(ABC):
     def _leave(self) -> None:
         with contextlib.suppress(AttributeError, KeyError):  # where the connection is gone already
             self._request.unregisterProducer()
-        self._request.channel.unwatch()
+        self._channel.unwatch()
 
 
 class _ByKernel(_Sender):

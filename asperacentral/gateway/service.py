@@ -26,6 +26,7 @@ from asperacentral.daemonize import StartError
 from asperacentral.fasp.library.manager import FaspManager
 from asperacentral.gateway.authority import Authority
 from asperacentral.gateway.http import GatewaySite
+from asperacentral.gateway.leftovers import Leftovers
 from asperacentral.gateway.links import Links
 from asperacentral.gateway.origins import Origins
 from asperacentral.gateway.packages import Packages
@@ -61,6 +62,7 @@ class Gateway:
         self._reporter = Reporter({**os.environ, RUN_DIRECTORY: str(settings.run_directory)}, reactor)
         self._packages = _packages(settings)
         self._servers = self._transfer_servers()
+        self._leftovers = _leftovers(settings)
         self._authority = _authority(settings, reactor)
         transfers = Transfers(
             self._authority,
@@ -68,6 +70,7 @@ class Gateway:
             self._reporter,
             self._packages,
             self._servers,
+            self._leftovers,
             now=reactor.seconds,
             in_thread=self._in_thread,
         )
@@ -206,6 +209,17 @@ def _packages(settings: Settings) -> Packages:
         return Packages(file)
     except (OSError, SQLAlchemyError) as error:
         raise StartError(f"cannot use {file}: {error}") from None
+
+
+def _leftovers(settings: Settings) -> Leftovers:
+    """Notes of partial files; what a gateway that was killed has left is removed."""
+    folder = settings.state_directory / "gateway-uploads"
+    try:
+        leftovers = Leftovers(folder)
+        leftovers.clear()
+    except OSError as error:
+        raise StartError(f"cannot use {folder}: {error.strerror}") from None
+    return leftovers
 
 
 def _authority(settings: Settings, reactor: Any) -> Authority:

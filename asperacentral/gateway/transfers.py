@@ -25,6 +25,7 @@ from asperacentral.gateway.backends import Offered, Receiver, Selection
 from asperacentral.gateway.docroot import DocrootReceiver, DocrootSelection, files_below
 from asperacentral.gateway.errors import Told, TransferRefusedError, is_bug, told
 from asperacentral.gateway.http import Answer, GatewayRequest
+from asperacentral.gateway.leftovers import Leftovers
 from asperacentral.gateway.packages import Packages, PackageState, package_name
 from asperacentral.gateway.reporting import Facts, Reporter, SessionReport
 from asperacentral.gateway.sending import ClientLeftError, ZipOfFiles, send_file
@@ -76,6 +77,7 @@ class Transfers:
         reporter: Reporter,
         packages: Packages,
         servers: TransferServers,
+        leftovers: Leftovers,
         *,
         now: Callable[[], float],
         in_thread: Callable[..., Deferred[Any]],
@@ -85,6 +87,7 @@ class Transfers:
         self._reporter = reporter
         self._packages = packages
         self._servers = servers
+        self._leftovers = leftovers
         self._now = now
         self._in_thread = in_thread
 
@@ -107,13 +110,22 @@ class Transfers:
         else:
             permit = self.authority.permit(spec, login, secure=ends.secure)
             user = permit.policy.name
-            receiver = DocrootReceiver(permit.files(self._now()), replace=spec.overwrite != "never")
+            receiver = self._landing(permit, replace=spec.overwrite != "never")
         report = self._reporter.session(_facts(spec, user, ends), cancel)
         sizes = [path.size for path in spec.paths if path.size is not None]
         if len(sizes) == len(spec.paths):
             report.expected(len(sizes), sum(sizes))
         log.info("session %s: upload by %s from %s", report.session_id, user, ends.client)
         return Upload(spec, receiver, report, self._limits, report.pace)
+
+    def _landing(self, permit: Permit, *, replace: bool) -> DocrootReceiver:
+        """Where files of an upload land. NotAuthorizedError, SessionFailure, OSError."""
+        files = permit.files(self._now())
+        try:
+            return DocrootReceiver(files, self._leftovers.note(files), replace=replace)
+        except OSError:
+            files.close()
+            raise
 
     def wanted(self, spec: TransferSpec, login: Login, *, secure: bool) -> Wanted:
         """A download as it will be permitted. NotAuthorizedError, TransferRefusedError."""

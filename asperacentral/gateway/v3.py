@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.gateway import spec as specs
 from asperacentral.gateway.authority import Login
-from asperacentral.gateway.errors import Told, TransferRefusedError, told
+from asperacentral.gateway.errors import LEFT, LOST, TransferRefusedError, told
 from asperacentral.gateway.form import FormError, UploadForm
 from asperacentral.gateway.http import Answer, Body, GatewayRequest
 from asperacentral.gateway.links import LinkError, Links
@@ -30,8 +30,6 @@ MOST_MISSING = 1000
 """Paths that are listed as missing in a package."""
 
 log = logging.getLogger(__name__)
-
-_LEFT = Told(499, "the client has left", FaspCode.PEER_ABORTED_SESSION)
 
 
 class FormUpload(Body):
@@ -75,7 +73,7 @@ class FormUpload(Body):
         self._early.clear()
         if self._upload is not None:
             log.info("the upload from %s was given up by its client", self._request.peer)
-            self._upload.fail(_LEFT)
+            self._upload.fail(LOST if self._request.channel.gave_up else LEFT)
 
     # From the form.
 

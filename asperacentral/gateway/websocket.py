@@ -22,7 +22,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.gateway import spec as specs
 from asperacentral.gateway.authority import Login
-from asperacentral.gateway.errors import Told, TransferRefusedError, is_bug, told
+from asperacentral.gateway.errors import LEFT, LOST, TransferRefusedError, is_bug, told
 from asperacentral.gateway.http import Answer, GatewayRequest
 from asperacentral.gateway.slices import Acknowledge, Begin, Data, End, SliceDialogue, Spec, Step
 from asperacentral.gateway.transfers import Ends, Transfers, answer_failure
@@ -34,8 +34,6 @@ CLOSE_SECONDS = 10.0
 POLICY_VIOLATION, SERVER_ERROR = 1008, 1011
 _LONGEST_REASON = 120
 """Bytes that a close frame has room for."""
-
-_LEFT = Told(499, "the client has left", FaspCode.PEER_ABORTED_SESSION)
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +74,7 @@ class UploadSocket(WebSocketServerProtocol):
         self._steps.clear()
         if self._upload is not None and not self._upload.over and not self._upload.finishing:
             log.info("the upload from %s was given up by its client", self._ends.client)
-            self._upload.fail(_LEFT)
+            self._upload.fail(LOST if self._channel.gave_up else LEFT)
 
     # The work.
 
