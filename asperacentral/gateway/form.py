@@ -6,6 +6,7 @@ the gateway's clients: `x-aspera-spec`, `Content-Length` (a field, not a header)
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
 
 from python_multipart.exceptions import FormParserError
@@ -141,6 +142,7 @@ class UploadForm:
         self._whole = True
 
 
+_BACKSLASHED = re.compile(r'\\(["\\])')
 _ESCAPES = (('"', "%22"), ("\r", "%0D"), ("\n", "%0A"))
 
 
@@ -151,11 +153,12 @@ def escaped(name: str) -> str:
     return name
 
 
-def unescaped(filename: str) -> str:
-    """A name that a browser may mean by a filename."""
+def meanings(filename: str) -> tuple[str, ...]:
+    """The names that a filename may stand for: as it is, as browsers escape, as programs do that use backslashes."""
+    browsers = filename
     for character, escape in _ESCAPES:
-        filename = filename.replace(escape, character)
-    return filename
+        browsers = browsers.replace(escape, character)
+    return tuple(dict.fromkeys((filename, browsers, _BACKSLASHED.sub(r"\1", filename))))
 
 
 def _no_length() -> FormError:
@@ -185,12 +188,19 @@ def _quoted_fields(header: str) -> dict[str, str]:
 
 
 def _quoted(text: str) -> tuple[str, str]:
-    """Up to the closing quote, which programs escape by a backslash. (Browsers write %22; see `unescaped`.)"""
-    value = []
-    at = 0
-    while at < len(text) and text[at] != '"':
-        if text[at] == "\\" and text[at + 1 : at + 2] in ('"', "\\"):
-            at += 1
-        value.append(text[at])
-        at += 1
-    return "".join(value), text[at + 1 :]
+    """Up to the closing quote, and what follows it. Escapes stay (see `meanings`).
+
+    Programs write a quote as \\", browsers do not: a backslash before the closing quote is part of the name there, so a
+    quote behind a backslash closes when no other one can.
+    """
+    at = text.find('"')
+    while at > 0 and _is_escaped(text, at) and (following := text.find('"', at + 1)) >= 0:
+        at = following
+    return (text[:at], text[at + 1 :]) if at >= 0 else (text, "")
+
+
+def _is_escaped(text: str, at: int) -> bool:
+    first = at
+    while first > 0 and text[first - 1] == "\\":
+        first -= 1
+    return (at - first) % 2 == 1

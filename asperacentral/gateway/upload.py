@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 
 from asperacentral.gateway.backends import Receiver
 from asperacentral.gateway.errors import Told, TransferRefusedError
-from asperacentral.gateway.form import escaped, unescaped
+from asperacentral.gateway.form import escaped, meanings
 from asperacentral.gateway.pace import Pace
 from asperacentral.gateway.spec import SpecError, TransferSpec, joined, safe_name
 
@@ -153,8 +153,7 @@ class Upload:
     def _place(self, name: str) -> tuple[bytes, bytes]:
         """The name as the spec has it, and the path it is to have. SpecError, TransferRefusedError."""
         root = self._spec.destination_root
-        named_so = [self._written[name]] if name in self._written else [name, unescaped(name)]
-        for meant in dict.fromkeys(named_so):
+        for meant in (self._written[name],) if name in self._written else meanings(name):
             named = safe_name(meant)
             if named in self._expected:
                 return named, joined(root, self._expected[named].destination or named)
