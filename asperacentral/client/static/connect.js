@@ -41,6 +41,10 @@ export class ConnectClient {
   async start() {
     this.stopped = false;
     this.set('INITIALIZING');
+    await this.begin();
+  }
+
+  async begin() {
     if (!(await this.find())) return;
     if (!(await this.isNewEnough())) return;
     this.set('RUNNING');
@@ -63,6 +67,7 @@ export class ConnectClient {
   async find() {
     const began = Date.now();
     let wait = 250;
+    let asked = false;
     while (!this.stopped) {
       if (await this.way.find()) return true;
       if (this.way instanceof Extension) {
@@ -71,7 +76,8 @@ export class ConnectClient {
         this.set('FAILED');
         wait = POLL_MS;
       } else {
-        if (this.status === 'INITIALIZING') openOutside('fasp://initialize');
+        if (!asked) openOutside('fasp://initialize');
+        asked = true;
         this.set('RETRYING');
       }
       await pause(wait);
@@ -104,7 +110,7 @@ export class ConnectClient {
       if (this.stopped) return;
       if (news === undefined) {
         this.set('RETRYING');
-        void this.start();
+        void this.begin();
         return;
       }
       this.token = news.iteration_token;
