@@ -9,6 +9,7 @@ import { TransferError } from './status.js';
 const IN_PAGE_LIMIT = 1_000_000_000;
 const SLICE = 2 * 1024 * 1024;
 const TELL_MS = 500;
+const HELD = 16 * 1024 * 1024;
 
 /** One gateway. `onActivity` tells what happens to transfers. */
 export class GatewayClient {
@@ -144,6 +145,7 @@ export class GatewayClient {
     const spec = { ...transfer.spec, paths };
     await this.turn(transfer);
     try {
+      if (transfer.aborted) throw new TransferError(0, 'stopped');
       transfer.begin();
       if (this.major >= 3) await uploadForm(`${this.url}/v3/upload`, spec, files, transfer);
       else await this.uploadSlices(spec, files, transfer);
@@ -154,14 +156,28 @@ export class GatewayClient {
     }
   }
 
-  /** @param {PageTransfer} transfer */
-  async turn(transfer) {
-    if (this.running >= (this.options.concurrentUploads ?? 3)) {
+  /**
+   * Have a place among the uploads that run. Who is stopped while it waits never has one.
+   * @param {PageTransfer} transfer
+   * @returns {Promise<void>}
+   */
+  turn(transfer) {
+    return new Promise((resolve, reject) => {
+      const begin = () => {
+        this.running += 1;
+        resolve();
+      };
+      if (this.running < (this.options.concurrentUploads ?? 3)) {
+        begin();
+        return;
+      }
       transfer.change('queued');
-      await new Promise((resolve) => this.waiting.push(() => resolve(undefined)));
-    }
-    this.running += 1;
-    if (transfer.aborted) throw new TransferError(0, 'stopped');
+      this.waiting.push(begin);
+      transfer.abortion.signal.addEventListener('abort', () => {
+        this.waiting = this.waiting.filter((each) => each !== begin);
+        reject(new TransferError(0, 'stopped'));
+      });
+    });
   }
 
   /** @param {object} spec @param {[string, File][]} files @param {PageTransfer} transfer */
@@ -300,29 +316,37 @@ class Slices {
   static open(url, transfer) {
     return new Promise((resolve, reject) => {
       const socket = new WebSocket(url);
-      socket.onopen = () => resolve(new Slices(socket, transfer));
+      transfer.abortion.signal.addEventListener('abort', () => socket.close());
+      socket.onopen = () => resolve(new Slices(socket));
       socket.onerror = () => reject(new TransferError(500, 'the gateway does not take uploads'));
     });
   }
 
-  /** @param {WebSocket} socket @param {PageTransfer} transfer */
-  constructor(socket, transfer) {
+  /** @param {WebSocket} socket */
+  constructor(socket) {
     this.socket = socket;
     /** @type {{resolve: (value: unknown) => void, reject: (problem: Error) => void}|undefined} */
     this.acknowledged = undefined;
-    transfer.abortion.signal.addEventListener('abort', () => socket.close());
+    /** @type {TransferError|undefined} */
+    this.problem = undefined;
+    let said = '';
     socket.onmessage = ({ data }) => {
       if (data === 'end upload') this.acknowledged?.resolve(undefined);
+      else if (data.startsWith('{')) said = refusal(0, data).message;
     };
-    socket.onclose = ({ code, reason }) => this.acknowledged?.reject(new TransferError(code, reason || 'the connection was lost'));
+    socket.onclose = ({ code, reason }) => {
+      this.problem = new TransferError(code, said || reason || 'the connection was lost');
+      this.acknowledged?.reject(this.problem);
+    };
   }
 
   /** @param {string|ArrayBuffer} what */
   say(what) {
     return new Promise((resolve, reject) => {
       this.acknowledged = { resolve, reject };
-      if (this.socket.readyState !== WebSocket.OPEN) reject(new TransferError(1006, 'the connection was lost'));
-      else this.socket.send(what);
+      if (this.problem) reject(this.problem);
+      else if (this.socket.readyState === WebSocket.OPEN) this.socket.send(what);
+      // Else it is closing: why will be told.
     });
   }
 
@@ -363,19 +387,28 @@ function uploadForm(url, spec, files, transfer) {
 /** @param {string} url @param {PageTransfer} transfer */
 async function downloadInPage(url, transfer) {
   const spec = base64(new TextEncoder().encode(JSON.stringify(transfer.spec)));
-  const answer = await fetch(url, { headers: { 'X-Aspera-Spec': spec }, signal: transfer.abortion.signal });
+  const answer = await reached(fetch(url, { headers: { 'X-Aspera-Spec': spec }, signal: transfer.abortion.signal }));
   if (!answer.ok || !answer.body) throw refusal(answer.status, await answer.text());
   transfer.expected = Number(answer.headers.get('Content-Length')) || transfer.expected;
-  const parts = [];
+  // What came is handed to the browser in Blobs, which it may keep on disk: the page never has much of it.
+  const whole = [];
+  let parts = [];
+  let held = 0;
   for (const reader = answer.body.getReader(); ; ) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reached(reader.read());
     if (done) break;
     parts.push(value);
+    held += value.byteLength;
+    if (held >= HELD) {
+      whole.push(new Blob(parts));
+      parts = [];
+      held = 0;
+    }
     transfer.progress(transfer.written + value.byteLength);
   }
   const disposition = answer.headers.get('Content-Disposition') ?? '';
   const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob(parts, { type: answer.headers.get('Content-Type') ?? '' }));
+  link.href = URL.createObjectURL(new Blob([...whole, ...parts], { type: answer.headers.get('Content-Type') ?? '' }));
   link.download = disposition.replace(/^attachment; filename="/, '').replace(/"$/, '') || 'download';
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
@@ -384,7 +417,22 @@ async function downloadInPage(url, transfer) {
 /** @param {string} url @param {object} body @param {PageTransfer} transfer */
 async function post(url, body, transfer) {
   const headers = { 'Content-Type': 'application/json', Accept: 'application/json' };
-  return json(await fetch(url, { method: 'POST', headers, body: JSON.stringify(body), signal: transfer.abortion.signal }));
+  const options = { method: 'POST', headers, body: JSON.stringify(body), signal: transfer.abortion.signal };
+  return json(await reached(fetch(url, options)));
+}
+
+/**
+ * What a promise of the network resolves to; browsers do not tell why there is none.
+ * @template T
+ * @param {Promise<T>} answer
+ * @returns {Promise<T>}
+ */
+async function reached(answer) {
+  try {
+    return await answer;
+  } catch {
+    throw new TransferError(500, 'the connection was lost');
+  }
 }
 
 /** @param {string} url */
