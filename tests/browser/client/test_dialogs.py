@@ -10,11 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.browser.console.conftest import Page, driver, page
+from tests.browser.chromium import Page
 from tests.browser.console.test_console import contrast
 from tests.client.support import LocalDesktop, RpcRefused
-
-__all__ = ["driver", "page"]
 
 SITE = "https://files.example.com"
 FILES = {"interview.mov": 48_000_000, "notes.txt": 2_100, "stills.zip": 9_300_000, "transcript.pdf": 410_000}

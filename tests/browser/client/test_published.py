@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from asperacentral.commands.local import LocalNode
-from tests.browser.client.conftest import Browser
-from tests.browser.client.test_transfers import digests
+from tests.browser.client.browser import Browser
+from tests.browser.client.ways import digests
 from tests.client.support import LocalDesktop, content, spec, until
 from tests.gateway.site import BASE, Answer, Site, receive_spec, send_spec
 

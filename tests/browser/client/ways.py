@@ -79,10 +79,13 @@ def pick(browser: Browser, local: LocalDesktop, *paths: Path) -> None:
 
 
 class Way(ABC):
-    """One way. `server` is the folder of the server, `zips` whether several files come to the user as a ZIP."""
+    """One way. `server` is the folder of the server, `zips` whether several files come to the user as a ZIP, `hides`
+    whether its dialogs show no files whose names begin with a dot.
+    """
 
     server: Path
     zips: bool
+    hides: bool
     options: dict[str, Any]
     patience = PATIENCE
     """Seconds for one transfer."""
@@ -131,7 +134,7 @@ class Way(ABC):
 class ByGateway(Way):
     """Our gateway, announced in some version, and the browser itself."""
 
-    zips = True
+    zips, hides = True, False
 
     def __init__(self, browser: Browser, site: Site) -> None:
         super().__init__(browser)
@@ -147,8 +150,17 @@ class ByGateway(Way):
         return self.browser.downloads
 
     def choose(self, kind: str, *paths: Path) -> list[str]:
-        opening = f"window.chosen = aspera.showSelect{kind}Dialog(); void 0"
-        self.browser.page.choose(lambda: self.browser.run(opening), *paths)
+        """See Way. Folders are dropped."""
+        page = self.browser.page
+        if kind == "Folder":
+            self.browser.run(
+                "window.chosen = new Promise((resolve) => aspera.createDropzone(document.documentElement, resolve))"
+                "; void 0"
+            )
+            page.drop("html", *paths)
+        else:
+            opening = f"window.chosen = aspera.showSelect{kind}Dialog(); void 0"
+            page.choose(lambda: self.browser.run(opening), *paths)
         names = [each["name"] for each in self.browser.ask("chosen")["dataTransfer"]["files"]]
         return sorted({name.partition("/")[0] for name in names}) if kind == "Folder" else names
 
@@ -170,13 +182,14 @@ class ByGateway(Way):
 class ByLocalClient(Way):
     """The local client as one of the two products, and a node."""
 
-    zips = False
+    zips, hides = False, True
 
     def __init__(
         self, browser: Browser, local: LocalDesktop, node: LocalNode, docroot: Path, options: dict[str, Any]
     ) -> None:
         super().__init__(browser)
-        self.local, self.node, self.server, self.options = local, node, docroot, options
+        self.local, self.node, self.server = local, node, docroot
+        self.options = {"retryTimeout": 30_000, **options}
         for entry in docroot.iterdir():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         local.visit(browser.origin)
