@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,6 +50,20 @@ PLANES = {
 
 ON_BOTH = pytest.mark.parametrize("plane", PLANES)
 """For modules whose tests hold whatever is on the far side."""
+
+
+def _may_unshare() -> bool:
+    """Containers may keep even root from making network namespaces."""
+    try:
+        return not subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode
+    except OSError:
+        return False
+
+
+IN_A_NETWORK_OF_ITS_OWN = pytest.mark.skipif(
+    not _may_unshare(), reason="no network namespace can be made: needs root, and unshare"
+)
+"""For tests whose far side is where UDP does not get through."""
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.failures import SessionFailure
 from asperacentral.openascp.transport import Transport, on_server
-from tests.openascp.conftest import Run
+from tests.openascp.conftest import IN_A_NETWORK_OF_ITS_OWN, Run
 
 CONF = """<CONF version="2"><default><transfer>
 <protocol_options><udp>{udp}</udp></protocol_options></transfer></default>
@@ -87,8 +86,7 @@ def test_a_session_that_must_have_udp_does_not_go_by_sftp(run: Run, tmp_path: Pa
 
 
 @pytest.mark.sshd
-@pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@IN_A_NETWORK_OF_ITS_OWN
 def test_a_session_that_must_have_udp_ends_where_it_is_blocked(run: Run, tmp_path: Path) -> None:
     code, text = ended(run, tmp_path, "--transport=udp", far_side=f"unshare --net {OURS}")
     assert (code, text) == (
@@ -98,8 +96,7 @@ def test_a_session_that_must_have_udp_ends_where_it_is_blocked(run: Run, tmp_pat
 
 
 @pytest.mark.sshd
-@pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@IN_A_NETWORK_OF_ITS_OWN
 def test_where_udp_is_blocked_the_files_go_over_ssh_and_that_is_said(run: Run, tmp_path: Path) -> None:
     told = ended(run, tmp_path, "-L", str(tmp_path / "log"), far_side=f"unshare --net {OURS}")
     assert told == ("", "ssh ssh")
@@ -119,8 +116,7 @@ os.execv(sys.executable, [sys.executable, "-P", "-m", "asperacentral.openascp", 
 
 
 @pytest.mark.sshd
-@pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@IN_A_NETWORK_OF_ITS_OWN
 def test_a_far_side_without_a_free_port_offers_no_udp(run: Run, tmp_path: Path) -> None:
     program = tmp_path / "taken"
     program.write_text(f"#!{sys.executable}\n{ALL_PORTS_TAKEN}")

@@ -16,7 +16,7 @@ from asperacentral.openascp.exchange.messages import SSH, UDP, Message, Plane, W
 from asperacentral.openascp.exchange.plane import PlaneFacts
 from asperacentral.openascp.exchange.planes import Planes
 from asperacentral.openascp.failures import SessionFailure
-from tests.openascp.conftest import PLANES, Run
+from tests.openascp.conftest import IN_A_NETWORK_OF_ITS_OWN, PLANES, Run
 
 DATA = bytes(range(256)) * 5000
 
@@ -210,8 +210,7 @@ def test_a_session_over_udp_says_so_and_tells_its_statistics(run: Run, tmp_path:
 
 
 @pytest.mark.sshd
-@pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@IN_A_NETWORK_OF_ITS_OWN
 @pytest.mark.parametrize("mode", ["send", "recv"])
 def test_where_udp_is_blocked_the_stream_goes_over_ssh_and_the_session_says_so(
     run: Run, tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
