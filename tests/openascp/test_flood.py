@@ -111,15 +111,14 @@ def attacked(ports: tuple[int, int]) -> Iterator[Attacker]:
 
 def ends(port: int) -> list[tuple[int, int]]:
     """Port and process of both ends of the session whose server has this port."""
-    found = []
+    sockets: dict[tuple[int, int], str] = {}
     for table in ("/proc/net/udp", "/proc/net/udp6"):
         for line in Path(table).read_text().splitlines()[1:]:
             words = line.split()
             mine, other = (int(words[place].rpartition(":")[2], 16) for place in (1, 2))
-            if port in (mine, other) and mine and other:
-                found.append((mine, holder(words[9])))
-    assert len(found) == 2, found
-    return found
+            sockets[mine, other] = words[9]
+    [client] = [other for mine, other in sockets if mine == port and other]
+    return [(port, holder(sockets[port, client])), (client, holder(sockets[client, port]))]
 
 
 def holder(inode: str) -> int:
