@@ -115,15 +115,17 @@ class Path:
                 [*own, "link", "set", "wan", "mtu", "1500", "txqueuelen", "20000", "up"],
             ):
                 subprocess.run(step, check=True)
-            self._tune(side)
+            self._tune(side, other)
 
-    def _tune(self, side: str) -> None:
+    def _tune(self, side: str, other: str) -> None:
         most = self._tcp_buffer_mb << 20
-        wanted = [f"net.ipv4.tcp_rmem=4096 131072 {most}", f"net.ipv4.tcp_wmem=4096 65536 {most}"]
-        if self._tcp_control is not None:
-            wanted.append(f"net.ipv4.tcp_congestion_control={self._tcp_control}")
-        for each in wanted:
+        for each in (f"net.ipv4.tcp_rmem=4096 131072 {most}", f"net.ipv4.tcp_wmem=4096 65536 {most}"):
             subprocess.run(self.command(side, ["sysctl", "-qw", each]), check=True)
+        if self._tcp_control is not None:
+            # By the route: a namespace may make the default only what the whole machine allows to everybody.
+            route = [self.addresses[other], "dev", "wan", "src", self.addresses[side]]
+            words = ["ip", "-n", self._spaces[side], "route", "replace", *route, "congctl", self._tcp_control]
+            subprocess.run(words, check=True)
 
     def _say(self, line: str) -> None:
         assert self._link is not None and self._link.stdin is not None
