@@ -23,9 +23,10 @@ from bench.wan.transfers import PlaneTransfer, Result
 
 _LOSSY = (Case(200, 50, 0.5, 0, 0), Case(200, 160, 0.5, 0, 0))
 _CLEAN = (Case(200, 50, 0, 0, 0), Case(200, 160, 0, 0, 0))
+_TCP = ("CUBIC", "BBR")
 _LOOK_SECONDS = 0.1
 _START_UP, _ALONE = 6.0, 10.0
-_LATER, _SETTLING, _SETTLING_FAR, _COUNTED = 4.0, 8.0, 16.0, 8.0
+_LATER, _SETTLING, _SETTLING_SLOW, _COUNTED = 4.0, 16.0, 24.0, 8.0
 _TCP_ALONE = (4.0, 8.0)
 """Seconds: a session alone starts up and is then looked at; a second one comes later, and when both have settled they
 are looked at. TCP is looked at alone between these before a session comes."""
@@ -126,9 +127,9 @@ def policies(options: argparse.Namespace) -> list[Table]:
         ],
         note=f"After start-up: a session alone is looked at for {_ALONE:.0f} s after {_START_UP:.0f} s. The session "
         f"named first comes {_LATER:.0f} s after another one, {_TCP_ALONE[1]:.0f} s after TCP; {_SETTLING:.0f} s "
-        f"later (over more than 100 ms {_SETTLING_FAR:.0f} s) {_COUNTED:.0f} s count. The link's queue holds 50 ms. "
-        "Bytes of the stream; beside TCP, bytes on the wire. TCP's % are of what it had when it was alone. The rounds "
-        "of a row run at the same time, each on a path of its own.",
+        f"later (beside TCP and over more than 100 ms {_SETTLING_SLOW:.0f} s) {_COUNTED:.0f} s count. "
+        "The link's queue holds 50 ms. Bytes of the stream; beside TCP, bytes on the wire. TCP's % are of what "
+        "it had when it was alone. The rounds of a row run at the same time, each on a path of its own.",
     )
     for company in chosen(COMPANIES, options.cases):
         with ThreadPoolExecutor(options.rounds) as pool:
@@ -162,13 +163,14 @@ def _round(company: Company) -> Shares:
         path.set(rate=case.rate, rtt=case.rtt, loss=case.loss)
         if not company.second:
             return _alone(path, company)
-        if company.second in ("CUBIC", "BBR"):
+        if company.second in _TCP:
             return _beside_tcp(path, company)
         return _together(path, company)
 
 
 def _settling(company: Company) -> float:
-    return _SETTLING_FAR if company.path.rtt > 100 else _SETTLING
+    slow = company.path.rtt > 100 or company.second in _TCP
+    return _SETTLING_SLOW if slow else _SETTLING
 
 
 def session(path: Path, policy: str, rate: float, seconds: float) -> PlaneTransfer:

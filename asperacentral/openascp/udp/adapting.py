@@ -55,16 +55,19 @@ _STEP = 0.020
 _SHORT = 0.02
 _SLOPE_SECONDS = 0.1
 _LOOK_AHEAD = 0.1
-_GROWTH = 25_000_000 / 8
+_GROWTH = 3_125_000.0
+_GROWTH_RATE, _GROWTH_POWER = 5_000_000.0, 0.35
 _FASTER_SECONDS = 4.0
 _GROWTH_RTT = 0.06
-_STEEPNESS = 2.6
-_OVERSHOOT = 0.0115
+_STEEPNESS = 1.8
+_OVERSHOOT = 0.016
+_STEEPEST = 1.0
 _LESS_QUEUE, _LEAST_QUEUE = 0.035, 0.5
 _LEAST_OVERSHOOT = 0.05
 _GIVE_UP = 0.08
-_GIVE_UP_MORE, _USUAL_RATE = 0.006, 1_250_000.0
-_LEAST_GIVEN, _MOST_GIVEN = 0.06, 0.16
+_GIVE_UP_MORE, _USUAL_RATE = 0.014, 1_250_000.0
+_LEAST_GIVEN, _MOST_GIVEN = 0.06, 0.18
+_PRESSED_GIVEN, _PRESSED_GROWTH = 0.22, 2.0
 _FALLING = -0.02
 _DRAIN_DEPTH = 0.75
 _DRAIN_EVERY = 4.0
@@ -74,9 +77,10 @@ _EXCESS_LOSS = 0.02
 _LOSS_MEMORY = 15.0
 _BRIM_SECONDS, _BELOW_BRIM = 8.0, 0.96
 _FREE_SECONDS, _FREE_ROUNDS = 2.0, 4
-_VAIN = 3
-"""So often giving way has not made the queue shorter before the rate goes far down to see the empty path, and so often
-after that before others are taken to keep the queue long."""
+_VAIN = 4
+"""So often giving way has not made the queue short before others are taken to keep it long."""
+_PEAK_MEMORY, _NEAR_PEAK, _OFF_PEAK = 20.0, 0.9, 0.5
+"""Beside those who keep the queue long: near the longest queue of this time way is given, once until it is shorter."""
 
 
 class Adapting:
@@ -98,7 +102,9 @@ class Adapting:
         self._stepped = now
         self._event = self._emptied = self._filled = now
         self._vain = 0
-        self._shortest = math.inf
+        """How often way was given since the queue was short."""
+        self._peaks: deque[tuple[float, float]] = deque()
+        self._yielded = False
         self._mark: tuple[float, int] | None = None
         self._delivered = 0.0
         self._described = self._lost = 0
@@ -148,7 +154,7 @@ class Adapting:
             self._emptied = now
         else:
             self._filled = now
-        self._shortest = min(self._shortest, self.queue)
+        _put_least(self._peaks, now, -self.queue, _PEAK_MEMORY)
         self._past.append((now, self.queue))
         while self._past[0][0] < now - _SLOPE_SECONDS:
             self._past.popleft()
@@ -197,20 +203,39 @@ class Adapting:
 
     def _steer(self, seen: Observation, elapsed: float, manner: Manner, ceiling: float) -> None:
         now = seen.now
-        expected = self.queue + self._slope * _LOOK_AHEAD
-        # The longer the round trip, the more comes before giving way is felt.
-        most = max(manner.queue - _LESS_QUEUE * self._rtt, _LEAST_QUEUE * manner.queue)
-        crowded = self.queue > manner.queue / 3 and expected > most and self._slope > _FALLING
+        if self.queue < manner.queue / 2:
+            self._vain = 0
+        if self._pressed(manner):
+            crowded = self._near_peak()
+        else:
+            expected = self.queue + self._slope * _LOOK_AHEAD
+            # The longer the round trip, the more comes before giving way is felt.
+            most = max(manner.queue - _LESS_QUEUE * self._rtt, _LEAST_QUEUE * manner.queue)
+            crowded = self.queue > manner.queue / 3 and expected > most and self._slope > _FALLING
+            self._yielded = False
         since = now - self._event
         if crowded or self._excess > _EXCESS_LOSS:
             if since > self._rtt + _LOOK_AHEAD:
                 self._give_way(now, manner)
+        elif self._yielded:
+            self._event = now
         elif seen.held_back or self.rate >= ceiling:
             self._filled = now
         elif now - max(self._filled, self._event, self._brim[1]) > _FREE_SECONDS + _FREE_ROUNDS * self._rtt:
             self._look(gently=self.rate > self._best / 3)
         else:
             self._grow(since, elapsed, manner)
+
+    def _pressed(self, manner: Manner) -> bool:
+        """Whether others keep the queue long whatever is given up, as TCP does, and this session holds its own."""
+        return manner.holds and self._vain >= _VAIN
+
+    def _near_peak(self) -> bool:
+        """Whether the queue is as long as those others let it get, and way was not yet given for that."""
+        longest = -self._peaks[0][1]
+        if self.queue < _OFF_PEAK * longest:
+            self._yielded = False
+        return not self._yielded and self.queue > _NEAR_PEAK * longest
 
     def _look(self, *, gently: bool) -> None:
         """See what the link carries, as at the start."""
@@ -222,8 +247,11 @@ class Adapting:
         """Faster the longer nothing stood in the way, but so that the queue cannot get long in a round trip."""
         rtt = self._rtt + 0.02
         growth = manner.weight * _GROWTH * min(1.0, _GROWTH_RTT / rtt) ** _STEEPNESS
+        if self._pressed(manner):
+            growth *= _PRESSED_GROWTH
+        growth *= (self.rate / (manner.weight * _GROWTH_RATE)) ** _GROWTH_POWER
         step = growth * (_risen(since + elapsed) - _risen(since))
-        most = max(_OVERSHOOT / rtt, _LEAST_OVERSHOOT) * self.rate * elapsed / rtt
+        most = min(max(_OVERSHOOT / rtt, _LEAST_OVERSHOOT) / rtt, _STEEPEST) * self.rate * elapsed
         brim, until = self._brim
         if self._stepped > until or self.rate + min(step, most) < brim:
             self.rate += min(step, most)
@@ -232,23 +260,21 @@ class Adapting:
 
     def _give_way(self, now: float, manner: Manner) -> None:
         """Take off a share: what is too much by the growth of the queue, and some more."""
-        in_vain = self._shortest > manner.queue / 2 and self._excess <= _EXCESS_LOSS
-        self._vain = self._vain + 1 if in_vain else 0
-        self._shortest = math.inf
+        self._yielded = pressed = self._pressed(manner)
+        self._vain += 1
         self._event = now
         if self._excess > _EXCESS_LOSS and self.queue < manner.queue:
             # What is lost by chance is known once the rate has been below.
             chance = self._chance_loss if self._brim[0] < math.inf else 0.0
             self._brim = (_BELOW_BRIM * self._delivered / (1 - chance), now + _BRIM_SECONDS)
         self._excess = 0.0
-        holding = manner.holds and self._vain > 2 * _VAIN
         weight = math.log2(self.rate / (manner.weight * _USUAL_RATE))
         share = max(_LEAST_GIVEN, min(_GIVE_UP + _GIVE_UP_MORE * weight, _MOST_GIVEN))
-        share += manner.meek
-        lower = self.rate * (1 - share - min(max(0.0, self._slope), 0.3)) if not holding else self.rate
+        share = max(share + manner.meek, _PRESSED_GIVEN if pressed else 0.0)
+        lower = self.rate * (1 - share - min(max(0.0, self._slope), 0.3))
         if self._brim[1] > now:
             lower = min(lower, self._brim[0])
-        if self._vain == _VAIN or now - self._emptied > _DRAIN_EVERY:
+        if now - self._emptied > _DRAIN_EVERY and not pressed:
             self._emptied = now
             self._drain(now, min(0.2, 1.3 * max(self.queue, 0.005) / _DRAIN_DEPTH), lower)
         else:

@@ -4,8 +4,9 @@ fixed sends at the target rate whatever happens. fair, high and low look at the 
 the way: random loss says nothing about a link, a growing delay does. They add to the rate, the faster the longer
 nothing stood in the way, and take off a share of it when the delay says that the queue has grown. Sessions that share
 a link see the same queue at the same time, so what they add is the same and what they give up is in proportion:
-that makes their rates equal, and that of `high`, which adds twice as much, twice the others'. low gives way to a
-queue so short that whoever else wants the link gets it.
+that makes their rates equal, and that of `high`, which adds twice as much, twice the others'. TCP fills the queue
+until it overflows: beside it, fair and high give way near the longest queue they have seen, as it does. low gives way
+to a queue so short that whoever else wants the link gets it.
 
 Pure. Rates are bytes per second on the wire inside, Kbps (1,000 bit/s) at the face; times are seconds.
 """

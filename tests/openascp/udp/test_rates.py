@@ -102,13 +102,44 @@ def test_low_leaves_tcp_what_it_has_alone_and_takes_the_rest_when_it_goes() -> N
     assert rate > 0.6 * 40
 
 
-def test_fair_holds_its_own_against_tcp() -> None:
+@pytest.mark.parametrize("first", ["fair", "TCP"])
+def test_fair_and_tcp_leave_each_other_a_share(first: str) -> None:
     simulation = link()
-    simulation.add_tcp()
-    flow = simulation.add(target=80 * KBPS, policy=Policy.FAIR)
-    simulation.run(6.0)
+    if first == "TCP":
+        tcp = simulation.add_tcp()
+    else:
+        flow = simulation.add(target=80 * KBPS, policy=Policy.FAIR)
+    simulation.run(5.0)
+    if first == "TCP":
+        flow = simulation.add(target=80 * KBPS, policy=Policy.FAIR)
+    else:
+        tcp = simulation.add_tcp()
+    simulation.run(14.0)
+    before = tcp.received
     [rate] = goodput(simulation, [flow], 8.0)
-    assert rate > 0.08 * 40
+    assert rate > 0.2 * 40
+    assert (tcp.received - before) * 8e-6 / 8 > 0.2 * 40
+
+
+def test_the_queue_is_short_again_when_tcp_has_gone() -> None:
+    simulation = link()
+    flow = simulation.add(target=80 * KBPS, policy=Policy.FAIR)
+    simulation.add_tcp()
+    simulation.run(10.0)
+    simulation.rivals.clear()
+    simulation.run(2.0)
+    simulation.there.longest_queue = 0.0
+    [rate] = goodput(simulation, [flow], 6.0)
+    assert simulation.there.longest_queue < 0.030
+    assert rate > 0.85 * 40
+
+
+def test_over_a_long_way_a_late_session_gets_its_share_in_half_a_minute() -> None:
+    simulation = link(rate=20, delay=0.08)
+    flows = [simulation.add(target=40 * KBPS, policy=Policy.FAIR, start=start) for start in (0.0, 4.0)]
+    simulation.run(30.0)
+    first, late = goodput(simulation, flows, 8.0)
+    assert 0.8 < late / first < 1.2
 
 
 @pytest.mark.parametrize("loss", [0.0, 0.02])
