@@ -196,7 +196,7 @@ def _rsync(server: Server, source: str, received: str, rate: int) -> list[str]:
 
 def _rclone(server: Server, source: str, received: str, rate: int) -> list[str]:
     there = f":sftp,host={server.host},port={_PORT},user={server.user},key_file={server.key}:{received}"
-    return ["rclone", "copy", "--config", "/dev/null", "--inplace", source, there]
+    return ["rclone", "copy", "--config", "/dev/null", source, there]
 
 
 def _lftp(server: Server, source: str, received: str, rate: int) -> list[str]:

@@ -61,7 +61,6 @@ _FASTER_SECONDS = 4.0
 _GROWTH_RTT = 0.06
 _STEEPNESS = 1.8
 _OVERSHOOT = 0.016
-_STEEPEST = 1.0
 _LESS_QUEUE, _LEAST_QUEUE = 0.035, 0.5
 _LEAST_OVERSHOOT = 0.05
 _GIVE_UP = 0.08
@@ -76,9 +75,12 @@ _DELAY_MEMORY = 20.0
 _EXCESS_LOSS = 0.02
 _LOSS_MEMORY = 15.0
 _BRIM_SECONDS, _BELOW_BRIM = 8.0, 0.96
+_LONG_AGO = 0.5
+"""Seconds after which losses are no longer those of a queue that was seen to be long."""
 _FREE_SECONDS, _FREE_ROUNDS = 2.0, 4
-_VAIN = 4
-"""So often giving way has not made the queue short before others are taken to keep it long."""
+_VAIN, _VAIN_AGAIN, _VAIN_SECONDS, _SHORTER = 4, 1, 0.8, 0.75
+"""So often (again within the memory of peaks: once) and for so long giving way has not made the queue a quarter
+shorter than allowed before others are taken to keep it long."""
 _PEAK_MEMORY, _NEAR_PEAK, _OFF_PEAK = 20.0, 0.9, 0.5
 """Beside those who keep the queue long: near the longest queue of this time way is given, once until it is shorter."""
 
@@ -101,8 +103,10 @@ class Adapting:
         self._rtt = 0.0
         self._stepped = now
         self._event = self._emptied = self._filled = now
+        self._long_at = self._pressed_at = -math.inf
         self._vain = 0
-        """How often way was given since the queue was short."""
+        self._since = now
+        """How often way was given since the queue was short, and when that was."""
         self._peaks: deque[tuple[float, float]] = deque()
         self._yielded = False
         self._mark: tuple[float, int] | None = None
@@ -203,14 +207,16 @@ class Adapting:
 
     def _steer(self, seen: Observation, elapsed: float, manner: Manner, ceiling: float) -> None:
         now = seen.now
-        if self.queue < manner.queue / 2:
-            self._vain = 0
-        if self._pressed(manner):
+        # The longer the round trip, the more comes before giving way is felt.
+        most = max(manner.queue - _LESS_QUEUE * self._rtt, _LEAST_QUEUE * manner.queue)
+        if self.queue < _SHORTER * most:
+            self._vain, self._since = 0, now
+        elif self.queue > manner.queue:
+            self._long_at = now
+        if self._pressed(manner, now):
             crowded = self._near_peak()
         else:
             expected = self.queue + self._slope * _LOOK_AHEAD
-            # The longer the round trip, the more comes before giving way is felt.
-            most = max(manner.queue - _LESS_QUEUE * self._rtt, _LEAST_QUEUE * manner.queue)
             crowded = self.queue > manner.queue / 3 and expected > most and self._slope > _FALLING
             self._yielded = False
         since = now - self._event
@@ -226,9 +232,11 @@ class Adapting:
         else:
             self._grow(since, elapsed, manner)
 
-    def _pressed(self, manner: Manner) -> bool:
+    def _pressed(self, manner: Manner, now: float) -> bool:
         """Whether others keep the queue long whatever is given up, as TCP does, and this session holds its own."""
-        return manner.holds and self._vain >= _VAIN
+        if now - self._pressed_at < _PEAK_MEMORY:
+            return manner.holds and self._vain >= _VAIN_AGAIN
+        return manner.holds and self._vain >= _VAIN and now - self._since > _VAIN_SECONDS
 
     def _near_peak(self) -> bool:
         """Whether the queue is as long as those others let it get, and way was not yet given for that."""
@@ -247,11 +255,11 @@ class Adapting:
         """Faster the longer nothing stood in the way, but so that the queue cannot get long in a round trip."""
         rtt = self._rtt + 0.02
         growth = manner.weight * _GROWTH * min(1.0, _GROWTH_RTT / rtt) ** _STEEPNESS
-        if self._pressed(manner):
+        if self._pressed(manner, self._stepped):
             growth *= _PRESSED_GROWTH
         growth *= (self.rate / (manner.weight * _GROWTH_RATE)) ** _GROWTH_POWER
         step = growth * (_risen(since + elapsed) - _risen(since))
-        most = min(max(_OVERSHOOT / rtt, _LEAST_OVERSHOOT) / rtt, _STEEPEST) * self.rate * elapsed
+        most = max(_OVERSHOOT / rtt, _LEAST_OVERSHOOT) * self.rate * elapsed / rtt
         brim, until = self._brim
         if self._stepped > until or self.rate + min(step, most) < brim:
             self.rate += min(step, most)
@@ -260,10 +268,12 @@ class Adapting:
 
     def _give_way(self, now: float, manner: Manner) -> None:
         """Take off a share: what is too much by the growth of the queue, and some more."""
-        self._yielded = pressed = self._pressed(manner)
+        self._yielded = pressed = self._pressed(manner, now)
+        if pressed:
+            self._pressed_at = now
         self._vain += 1
         self._event = now
-        if self._excess > _EXCESS_LOSS and self.queue < manner.queue:
+        if self._excess > _EXCESS_LOSS and now - self._long_at > _LONG_AGO + 2 * self._rtt:
             # What is lost by chance is known once the rate has been below.
             chance = self._chance_loss if self._brim[0] < math.inf else 0.0
             self._brim = (_BELOW_BRIM * self._delivered / (1 - chance), now + _BRIM_SECONDS)
