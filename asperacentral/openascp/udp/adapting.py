@@ -56,15 +56,15 @@ _SHORT = 0.02
 _SLOPE_SECONDS = 0.1
 _LOOK_AHEAD = 0.1
 _GROWTH = 3_125_000.0
-_GROWTH_RATE, _GROWTH_POWER = 5_000_000.0, 0.35
+_GROWTH_RATE, _GROWTH_POWER, _LEAST_SCALE = 5_000_000.0, 0.35, 0.25
 _FASTER_SECONDS = 4.0
 _GROWTH_RTT = 0.06
 _STEEPNESS = 1.8
-_OVERSHOOT = 0.016
+_OVERSHOOT = 0.0135
 _LESS_QUEUE, _LEAST_QUEUE = 0.035, 0.5
 _LEAST_OVERSHOOT = 0.05
 _GIVE_UP = 0.08
-_GIVE_UP_MORE, _USUAL_RATE = 0.014, 1_250_000.0
+_GIVE_UP_MORE, _USUAL_RATE = 0.012, 1_250_000.0
 _LEAST_GIVEN, _MOST_GIVEN = 0.06, 0.18
 _PRESSED_GIVEN, _PRESSED_GROWTH = 0.22, 2.0
 _FALLING = -0.02
@@ -78,9 +78,9 @@ _BRIM_SECONDS, _BELOW_BRIM = 8.0, 0.96
 _LONG_AGO = 0.5
 """Seconds after which losses are no longer those of a queue that was seen to be long."""
 _FREE_SECONDS, _FREE_ROUNDS = 2.0, 4
-_VAIN, _VAIN_AGAIN, _VAIN_SECONDS, _SHORTER = 4, 1, 0.8, 0.75
-"""So often (again within the memory of peaks: once) and for so long giving way has not made the queue a quarter
-shorter than allowed before others are taken to keep it long."""
+_VAIN, _VAIN_SECONDS, _SHORTER = 3, 0.8, 0.75
+"""So often and for so long giving way has not made the queue a quarter shorter than allowed before others are taken to
+keep it long."""
 _PEAK_MEMORY, _NEAR_PEAK, _OFF_PEAK = 20.0, 0.9, 0.5
 """Beside those who keep the queue long: near the longest queue of this time way is given, once until it is shorter."""
 
@@ -103,7 +103,7 @@ class Adapting:
         self._rtt = 0.0
         self._stepped = now
         self._event = self._emptied = self._filled = now
-        self._long_at = self._pressed_at = -math.inf
+        self._long_at = -math.inf
         self._vain = 0
         self._since = now
         """How often way was given since the queue was short, and when that was."""
@@ -234,8 +234,6 @@ class Adapting:
 
     def _pressed(self, manner: Manner, now: float) -> bool:
         """Whether others keep the queue long whatever is given up, as TCP does, and this session holds its own."""
-        if now - self._pressed_at < _PEAK_MEMORY:
-            return manner.holds and self._vain >= _VAIN_AGAIN
         return manner.holds and self._vain >= _VAIN and now - self._since > _VAIN_SECONDS
 
     def _near_peak(self) -> bool:
@@ -257,7 +255,7 @@ class Adapting:
         growth = manner.weight * _GROWTH * min(1.0, _GROWTH_RTT / rtt) ** _STEEPNESS
         if self._pressed(manner, self._stepped):
             growth *= _PRESSED_GROWTH
-        growth *= (self.rate / (manner.weight * _GROWTH_RATE)) ** _GROWTH_POWER
+        growth *= max(self.rate / (manner.weight * _GROWTH_RATE), _LEAST_SCALE) ** _GROWTH_POWER
         step = growth * (_risen(since + elapsed) - _risen(since))
         most = max(_OVERSHOOT / rtt, _LEAST_OVERSHOOT) * self.rate * elapsed / rtt
         brim, until = self._brim
@@ -269,8 +267,6 @@ class Adapting:
     def _give_way(self, now: float, manner: Manner) -> None:
         """Take off a share: what is too much by the growth of the queue, and some more."""
         self._yielded = pressed = self._pressed(manner, now)
-        if pressed:
-            self._pressed_at = now
         self._vain += 1
         self._event = now
         if self._excess > _EXCESS_LOSS and now - self._long_at > _LONG_AGO + 2 * self._rtt:

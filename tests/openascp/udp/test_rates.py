@@ -74,7 +74,7 @@ def test_a_second_session_gets_the_share_of_its_policy(
     simulation = link(delay=rtt / 2, loss=0.005)
     first = simulation.add(target=80 * KBPS, policy=Policy.FAIR)
     second = simulation.add(target=80 * KBPS, policy=policy, start=late)
-    simulation.run(13.0)
+    simulation.run(13.0 + late)
     rates = goodput(simulation, [first, second], 8.0)
     assert sum(rates) > 0.88 * 40
     assert least < rates[1] / rates[0] < most
