@@ -231,7 +231,7 @@ def test_a_paused_upload_whose_page_was_closed_ends(both: tuple[Site, Central]) 
         until(lambda: central.session("closed", ended=False)["status"] == "paused", "the pause")
         client.send(BINARY, b"12345")
         assert is_silent(client.socket)
-    until(lambda: central.session("closed")["status"] == "error", "its end")
+    until(lambda: central.session("closed")["status"] == "cancelled", "its end")
     assert "q" not in site.files()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -185,68 +184,3 @@ def test_files_dropped_on_a_page_go_through_the_gateway_and_come_back(browser: B
         connection.request("GET", f"/{path}")
         assert connection.getresponse().read() == files["one äö.bin"]
         connection.close()
-
-
-def test_the_gateway_library_as_published_works_with_the_gateway(
-    browser: Browser, packages: Path, site: Site, tmp_path: Path
-) -> None:
-    files = {f"{site.port} äö.bin": content(2_300_000), f"{site.port} two": content(1)}
-    for name, data in files.items():
-        (tmp_path / name).write_bytes(data)
-    browser.open()
-    browser.run((packages / "http-gateway-sdk-js/js/http-gateway.js").read_text())
-    browser.ask("asperaHttpGateway.initHttpGateway(given[0])", f"http://{site.host}{BASE}/v1")
-    browser.run(
-        "asperaHttpGateway.registerActivityCallback(({transfers}) => activity.push(...transfers));"
-        "window.chosen = asperaHttpGateway.getFilesForUploadPromise('one');"
-    )
-    picker = browser.driver.find_element("css selector", "input[type=file]")
-    picker.send_keys("\n".join(str(tmp_path / name) for name in files))
-    chosen = browser.ask("chosen")["dataTransfer"]["files"]
-    assert {each["name"] for each in chosen} == set(files)
-    sent = send_spec(*files, remote_user="bob", token=site.token("send", "/"))
-    browser.ask("asperaHttpGateway.upload(given[0], 'one')", sent)
-    until(lambda: browser.run("return activity.at(-1)?.status") == "completed")
-    assert {name: (site.root / "bob" / name).read_bytes() for name in files} == files
-
-    first = next(iter(files))
-    wanted = receive_spec(first, remote_user="bob", token=site.token("recv", "/"))
-    browser.ask("asperaHttpGateway.download(given[0])", wanted)
-    landed = browser.downloads / first
-    until(lambda: landed.exists() and landed.stat().st_size == len(files[first]))
-    assert landed.read_bytes() == files[first]
-
-
-def test_the_connect_library_as_published_works_with_the_local_client(
-    browser: Browser, packages: Path, local: LocalDesktop, node: LocalNode, docroot: Path
-) -> None:
-    (docroot / "out").write_bytes(content(400_000))
-    local.start_client()
-    browser.open()
-    browser.run((packages / "connect-sdk-js/dist/js/connect-sdk.js").read_text() + "\nwindow.AW4 ??= AW4;")
-    browser.run(
-        "window.seen = [];"
-        "window.client = new AW4.Connect({connectMethod: 'http', minVersion: '3.10.1'});"
-        "client.addEventListener(AW4.Connect.EVENT.STATUS, (_, status) => statuses.push(status));"
-        "client.addEventListener(AW4.Connect.EVENT.TRANSFER, (_, told) => seen.push(...told.transfers));"
-        "client.initSession('app');"
-    )
-    until(lambda: browser.run("return statuses.at(-1)") == "RUNNING")
-    version = browser.ask("new Promise((success, error) => client.version({success, error}))")
-    assert version["version"].startswith("4.")
-    started = (
-        "new Promise((success, error) => client.startTransfer(given[0], {use_absolute_destination_path: false},"
-        " {success, error}))"
-    )
-    begun = browser.ask(started, spec(node, "receive", "/out"))
-    uuid = begun["transfer_specs"][0]["uuid"]
-    script = "return seen.filter(({uuid}) => uuid === arguments[0]).map(({status}) => status)"
-    until(lambda: "completed" in browser.run(script, uuid))
-    assert digests(local.downloads) == digests(docroot)
-    info = browser.ask(
-        "new Promise((success, error) => client.getTransfer(given[0], {success, error}))", uuid
-    )
-    assert info["transfer_info"]["bytes_written"] == 400_000
-    assert "a long password" not in json.dumps(info)
-    refused = browser.ask("new Promise((error) => client.getTransfer('none', {success: error, error}))")
-    assert refused["error"]["code"] == 404
