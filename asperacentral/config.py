@@ -10,11 +10,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from lxml import etree
+from asperacentral.config_files import CONFIG_FILES, RUN_FOLDER, user_prefix
+from asperacentral.config_table import OPTIONS, Option
 
-from asperacentral.config_table import CONFIG_FILES, OPTIONS, Option
+if TYPE_CHECKING:
+    from lxml import etree
 
 SEARCH = CONFIG_FILES
 
@@ -127,7 +129,7 @@ class Settings:
     @property
     def run_directory(self) -> Path:
         """Where other programs look for the port files."""
-        return self.prefix / "var/run/aspera"
+        return self.prefix / RUN_FOLDER
 
     @property
     def management_port_file(self) -> Path:
@@ -211,7 +213,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     A file that was named must be readable, one that was only looked for may be missing. Raises ConfigError.
     """
     found = read_tree(path, environ)
-    return defaults(_user_prefix(environ)) if found is None else _from_tree(*found)
+    return defaults(user_prefix(environ)) if found is None else _from_tree(*found)
 
 
 def read_tree(path: Path | None, environ: Mapping[str, str]) -> tuple[Path, etree._Element] | None:
@@ -232,16 +234,6 @@ def read_tree(path: Path | None, environ: Mapping[str, str]) -> tuple[Path, etre
 def defaults(prefix: Path) -> Settings:
     """The built-in defaults, with every path below `prefix`."""
     return _settings(prefix.absolute(), None, {}, {}, ())
-
-
-def _user_prefix(environ: Mapping[str, str]) -> Path:
-    state = Path(environ.get("XDG_STATE_HOME", ""))
-    if state.is_absolute():
-        return state / "asperacentral"
-    home = Path(environ.get("HOME", ""))
-    if not home.is_absolute():
-        home = Path("~").expanduser()
-    return home / ".local/state/asperacentral"
 
 
 def _prefix_of(file: Path) -> Path:
@@ -269,6 +261,8 @@ def _from_tree(file: Path, root: etree._Element) -> Settings:
 
 
 def _parse(text: bytes, file: Path) -> etree._Element:
+    from lxml import etree  # where there is no file, its parser is not needed
+
     parser = etree.XMLParser(
         resolve_entities=False,
         no_network=True,

@@ -10,16 +10,12 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from asperacentral import logs
 
 SILENT = logging.CRITICAL + 10
 """The log level that shows nothing (`<level>disable</level>`)."""
-
-CONFIG_FILES = (Path("/opt/aspera/etc/aspera.conf"), Path("/etc/asperacentral/aspera.conf"))
-"""Where the file is looked for when neither the caller nor $ASPERA_CONF names one."""
 
 UNLIMITED = None
 """The age at which nothing is purged."""

@@ -13,10 +13,17 @@ SWITCH = 0.001
 longer than this."""
 
 
+def start() -> None:
+    """Called by a program that lives for one session, before it imports: looking for garbage meanwhile takes a tenth of
+    the time and finds none. `begin` follows."""
+    gc.disable()
+
+
 def begin() -> None:
     """Called by a program that lives for one session, once all is imported: what is there then stays, and ten thousand
     files at a time are no reason to look for garbage among them again and again."""
     gc.freeze()
+    gc.enable()
     gc.set_threshold(*GARBAGE)
 
 

@@ -7,10 +7,15 @@ from dataclasses import astuple
 
 from asperacentral import __version__
 from asperacentral.openascp.confined import Files, confined
-from asperacentral.openascp.connection import Login
 from asperacentral.openascp.exchange.contents import Contents
+from asperacentral.openascp.exchange.conversation import Conversation
+from asperacentral.openascp.exchange.half import Half, HalfObserver
 from asperacentral.openascp.exchange.messages import FEATURES, VERSION, Argument, Hello
 from asperacentral.openascp.exchange.paths import own_name
+from asperacentral.openascp.exchange.plane import StreamSource
+from asperacentral.openascp.exchange.planes import Planes
+from asperacentral.openascp.exchange.receiving import ReceivingHalf
+from asperacentral.openascp.exchange.sending import SendingHalf
 from asperacentral.openascp.exchange.terms import DECRYPT, ENCRYPT, Terms
 from asperacentral.openascp.exchange.unsealing import Unsealing
 from asperacentral.openascp.files import filecrypt
@@ -58,22 +63,10 @@ def terms(options: Options) -> Terms:
     )
 
 
-def login(options: Options, secrets: Secrets) -> Login:
-    """Where the far side is, and as whom to be there."""
-    return Login(
-        options.host,
-        options.port,
-        options.user,
-        secrets.password,
-        options.key_files,
-        secrets.key,
-        options.cipher,
-        options.ipv6,
-    )
-
-
-def hello(options: Options, secrets: Secrets, terms: Terms, ssh_cipher: str) -> Hello:
-    """The client's first word. `ssh_cipher` is what SSH encrypts with."""
+def hello(options: Options, secrets: Secrets, terms: Terms, ssh_cipher: str) -> Hello | None:
+    """The client's first word; None where there is nothing to ask for. `ssh_cipher` is what SSH encrypts with."""
+    if not options.sources and not options.keepalive:
+        return None
     return Hello(
         VERSION,
         __version__,
@@ -119,6 +112,26 @@ def unsealing(options: Options, secrets: Secrets) -> Unsealing | None:
 def crypt_salt(options: Options) -> bytes:
     """The salt of all files that are encrypted for one destination."""
     return filecrypt.salt_of(options.host.encode(), options.user.encode(), options.destination)
+
+
+def half(
+    options: Options,
+    secrets: Secrets,
+    conversation: Conversation,
+    observer: HalfObserver,
+    files: Files,
+    terms: Terms,
+    planes: Planes,
+) -> Half:
+    """The client's half of the exchange."""
+    if options.sending:
+
+        async def plane(source: StreamSource) -> None:
+            await planes.send(source, conversation)
+
+        return SendingHalf(conversation, observer, files, terms, plane, contents(options, secrets))
+    sealed = unsealing(options, secrets)
+    return ReceivingHalf(conversation, observer, files, terms, planes.receive, sealed)
 
 
 def files(options: Options) -> Files:

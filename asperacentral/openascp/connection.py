@@ -14,6 +14,7 @@ from typing import Any
 import asyncssh
 
 from asperacentral.fasp.errors import FaspCode
+from asperacentral.openascp.ahead import Opening
 from asperacentral.openascp.failures import SessionFailure
 from asperacentral.openascp.hostkeys import HostKeyCheck
 from asperacentral.openascp.prompt_login import log_in_at_once
@@ -48,15 +49,15 @@ class Login:
 class _Client(asyncssh.SSHClient):
     """Asked by asyncssh about a key that is not among the known ones."""
 
-    def __init__(self, check: HostKeyCheck, *, with_keys: bool) -> None:
+    def __init__(self, check: HostKeyCheck, *, with_keys: bool, opening: Opening | None) -> None:
         self._check = check
+        self._opening = opening
         self._with_keys = with_keys
         self.refused = False
 
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         """See asyncssh."""
-        if self._with_keys:
-            log_in_at_once(conn)
+        log_in_at_once(conn, with_key=self._with_keys, opening=self._opening)
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         """Tell whether to go on; nothing secret was sent yet."""
@@ -66,10 +67,16 @@ class _Client(asyncssh.SSHClient):
 
 
 async def connect(
-    login: Login, check: HostKeyCheck, connector: Connector | None = None
+    login: Login,
+    check: HostKeyCheck,
+    connector: Connector | None = None,
+    opening: Opening | None = None,
 ) -> asyncssh.SSHClientConnection:
-    """Connect, by TCP unless there is another `connector`, and log in. SessionFailure with codes 12, 13, 19 or 51."""
-    client = _Client(check, with_keys=bool(login.key_files or login.key))
+    """Connect, by TCP unless there is another `connector`, and log in. SessionFailure with codes 12, 13, 19 or 51.
+
+    With an `opening` the first thing that is done must be to say it (`farside.reach`): it may be under way already.
+    """
+    client = _Client(check, with_keys=bool(login.key_files or login.key), opening=opening)
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             connection = await asyncssh.connect(

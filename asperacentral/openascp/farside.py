@@ -8,19 +8,19 @@ import logging
 import asyncssh
 
 from asperacentral.fasp.errors import FaspCode, known
+from asperacentral.openascp.ahead import PACKET, PROGRAM, WINDOW, command
+from asperacentral.openascp.exchange import spelling
+from asperacentral.openascp.exchange.codec import PREFACE, encode_control
 from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.messages import Hello, Refused, Welcome
 from asperacentral.openascp.failures import SessionFailure
 
-PROGRAM = "openascp"
 GREETING_SECONDS = 30.0
 """A far side without openascp says so at once, as a rule: who runs something that is silent may just be very busy, and
 to go by SFTP would do again what is there in part."""
 NODE = "asperacentral"
 """What `asperacentral node` calls itself in SSH's first line; there the program is, whoever looks for it."""
 WELCOME_SECONDS = 30.0
-_WINDOW = 8 * 1024 * 1024
-_PACKET = 256 * 1024
 _STDERR = 2000
 
 log = logging.getLogger(__name__)
@@ -81,6 +81,11 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
         self._conversation.resume_writing()
 
 
+def words(hello: Hello | None) -> bytes:
+    """What `reach` will say first."""
+    return PREFACE + (encode_control(spelling.write(hello)) if hello is not None else b"")
+
+
 async def reach(
     connection: asyncssh.SSHClientConnection, program: str = "", hello: Hello | None = None
 ) -> Conversation:
@@ -95,10 +100,10 @@ async def reach(
     try:
         channel, _ = await connection.create_session(
             lambda: session,
-            f"{program} --server",
+            command(program),
             encoding=None,
-            window=_WINDOW,
-            max_pktsize=_PACKET,
+            window=WINDOW,
+            max_pktsize=PACKET,
         )
     except (asyncssh.Error, OSError) as error:
         raise NoFarSideError("the server runs no programs") from error

@@ -14,11 +14,13 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-
-from asyncssh import SSHKey, import_known_hosts
+from typing import TYPE_CHECKING
 
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.failures import SessionFailure
+
+if TYPE_CHECKING:
+    from asyncssh import SSHKey
 
 POLICIES = ("tofu", "strict", "any")
 SSH_PORT = 22
@@ -137,6 +139,8 @@ class HostKeyCheck:
 
     def _read(self) -> tuple[list[SSHKey], list[SSHKey]]:
         """The keys of the host, good and revoked. SessionFailure when there is a file that cannot be read."""
+        from asyncssh import import_known_hosts  # options are read with this module, long before it is here
+
         try:
             text = self._file.read_text("utf-8", "replace")
         except FileNotFoundError:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from asperacentral.config_table import CONFIG_FILES
+from asperacentral.config_files import CONFIG_FILES
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.failures import SessionFailure
 from asperacentral.openascp.managers import RUN_DIRECTORY, USUAL_RUN_DIRECTORY

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from asperacentral.config import ConfigError
+from asperacentral.config_files import RUN_FOLDER, configured, user_prefix
 from asperacentral.fasp import messages
 from asperacentral.fasp.management import Message
 from asperacentral.openascp.exchange.plane import PlaneFacts
@@ -43,12 +43,14 @@ def port_files(environ: Mapping[str, str]) -> list[Path]:
     named = environ.get(RUN_DIRECTORY)
     if named:
         folder = Path(named)
+    elif not configured(environ):
+        folder = user_prefix(environ) / RUN_FOLDER
     else:
         from asperacentral import config  # its parser takes a while
 
         try:
             folder = config.load(None, environ).run_directory
-        except ConfigError:
+        except config.ConfigError:
             return []
     try:
         found = [file for file in folder.iterdir() if file.suffix in (".port", ".optport")]

@@ -19,6 +19,9 @@ CIPHERS = ("none", "aes-128", "aes-192", "aes-256")
 
 ANY_CIPHER = "any"
 
+USUAL_TOKEN_LIFE = 86_400
+"""Seconds a token may live where nothing else is configured."""
+
 
 class Authorization(StrEnum):
     """What a transfer in one direction needs."""

@@ -13,9 +13,7 @@ import zlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
-
-from lxml import etree
+from typing import TYPE_CHECKING, Any, cast
 
 from asperacentral import config
 from asperacentral.config import ConfigError
@@ -24,6 +22,7 @@ from asperacentral.openascp.policy import (
     ANY_CIPHER,
     CIPHERS,
     POLICIES,
+    USUAL_TOKEN_LIFE,
     Authorization,
     DirectionPolicy,
     PolicyRule,
@@ -31,6 +30,9 @@ from asperacentral.openascp.policy import (
     UserPolicy,
 )
 from asperacentral.openascp.sharing import Pool
+
+if TYPE_CHECKING:
+    from lxml import etree
 
 UNLIMITED = "unlimited"
 _LAST_GROUP = 2**31
@@ -196,7 +198,7 @@ ELEMENTS: tuple[Element, ...] = (
         "authorization/token/life_seconds",
         "token_life",
         _limit("seconds"),
-        "86400",
+        str(USUAL_TOKEN_LIFE),
         "Longest life of a token.",
     ),
 )

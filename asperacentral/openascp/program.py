@@ -1,7 +1,8 @@
 """A client's session as a program: reads the command line, sets up logging and signals, runs one session.
 
-Imported by the fork server before sessions are asked for, so everything a session needs, asyncssh above all, is
-imported with it: a start costs a fork.
+The fork server imports all of it, asyncssh above all, before sessions are asked for (`warm_up`): a start costs a fork.
+A program of its own imports while it waits: for TCP with what speaks SSH, for SSH with the session. One that has
+managers begins with them, and with nothing else.
 """
 
 from __future__ import annotations
@@ -14,23 +15,32 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from asperacentral import interpreter, logs
 from asperacentral.fasp import messages
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.console import Console
+from asperacentral.openascp.dialing import Dialing
 from asperacentral.openascp.link import ManagementLink
 from asperacentral.openascp.managers import ManagerUnreachableError
 from asperacentral.openascp.options import Options, Secrets, UsageError, manager_of, parse, session_id_of
-from asperacentral.openascp.session import Session
+
+if TYPE_CHECKING:
+    from asperacentral.openascp.session import Session
 
 _LEVELS = (logging.INFO, logs.STEPS, logs.MESSAGES, logs.BODIES)
 _LOG_SIZE = 10 << 20
 _END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SESSION = "asperacentral.openascp.session"
+_OFTEN = 0.0005
+"""Seconds a thread may run before others do, while one imports and another answers the far side."""
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run one session with the arguments after the program's name; return the exit status, 0 or 1."""
+def main(argv: list[str] | None = None, dialing: Dialing | None = None) -> int:
+    """Run one session with the arguments after the program's name; return the exit status, 0 or 1. `dialing` is the
+    connection they will ask for, if somebody has foreseen that.
+    """
     secrets = Secrets.take(os.environ)
     arguments = sys.argv[1:] if argv is None else argv
     try:
@@ -42,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         asyncio.run(_refuse(arguments, error, secrets.management_key))
         return 1
     try:
-        return asyncio.run(_run(options, secrets))
+        return asyncio.run(_run(options, secrets, dialing))
     except ManagerUnreachableError as missing:
         sys.stderr.write(
             f"required management connection to port localhost:{missing.port} failed\n"
@@ -53,14 +63,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def warm_up() -> None:
     """Do what takes long only the first time: the fork server does it once for all sessions."""
-    from asperacentral.openascp import warming
+    from asperacentral.openascp import session, warming  # noqa: F401 - the session is imported to be there
 
     warming.warm_up()
 
 
-async def _run(options: Options, secrets: Secrets) -> int:
+async def _run(options: Options, secrets: Secrets, dialing: Dialing | None) -> int:
+    session = await _session(options, secrets, dialing)
     interpreter.begin()
-    session = Session(options, secrets, Console(quiet=options.quiet))
     loop = asyncio.get_running_loop()
     for number in _END_SIGNALS:
         loop.add_signal_handler(number, session.cancel)
@@ -70,6 +80,31 @@ async def _run(options: Options, secrets: Secrets) -> int:
         for number in _END_SIGNALS:  # a manager may send one when it has seen the end; that changes nothing
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
+
+
+async def _session(options: Options, secrets: Secrets, dialing: Dialing | None) -> Session:
+    """A session, and its connection on the way to the host if nothing else has to come first."""
+    console = Console(quiet=options.quiet)
+    if _SESSION in sys.modules or options.managers:
+        return _imported()(options, secrets, console)
+    if dialing is None or not dialing.is_to(options.host, options.port, ipv6=options.ipv6):
+        dialing = Dialing(options.host, options.port, ipv6=options.ipv6)
+    from asperacentral.openascp import ahead, reaching
+
+    opening = ahead.Opening(ahead.command(options.remote_program))
+    task = asyncio.create_task(reaching.reach(options, secrets, opening, dialing))
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may be that nobody asks
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(_OFTEN)
+    made = await asyncio.to_thread(_imported)
+    sys.setswitchinterval(interval)
+    return made(options, secrets, console, (task, opening))
+
+
+def _imported() -> type[Session]:
+    from asperacentral.openascp.session import Session
+
+    return Session
 
 
 def _complete(secrets: Secrets, options: Options) -> Secrets:

@@ -11,7 +11,7 @@ import itertools
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, replace
 
 import asyncssh
@@ -20,20 +20,17 @@ from asperacentral.fasp import messages
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.fasp.management import Message, MessageType
 from asperacentral.openascp import bargain, farside, hostrules, measuring, network, sftp_plane, states
+from asperacentral.openascp.ahead import Opening, command
+from asperacentral.openascp.beginning import Held, run_beside
 from asperacentral.openascp.capping import Capping, Use
-from asperacentral.openascp.connection import connect
 from asperacentral.openascp.console import Console
 from asperacentral.openascp.exchange.arguments import ArgumentCounts
 from asperacentral.openascp.exchange.conversation import Conversation
-from asperacentral.openascp.exchange.half import Half
-from asperacentral.openascp.exchange.messages import Argument, Broken, Rates, Welcome, Wire
+from asperacentral.openascp.exchange.messages import SSH, Argument, Broken, Hello, Rates, Welcome, Wire
 from asperacentral.openascp.exchange.planes import Planes
-from asperacentral.openascp.exchange.receiving import ReceivingHalf
-from asperacentral.openascp.exchange.sending import SendingHalf
 from asperacentral.openascp.exchange.terms import Terms
 from asperacentral.openascp.failures import Failure, SessionFailure, shown, verdict
 from asperacentral.openascp.feeding import Feed, source_state
-from asperacentral.openascp.hostkeys import HostKeyCheck
 from asperacentral.openascp.managers import Managers, announced
 from asperacentral.openascp.measuring import Measurement
 from asperacentral.openascp.negotiated import negotiated
@@ -41,6 +38,7 @@ from asperacentral.openascp.options import LARGEST_RATE, Options, Secrets
 from asperacentral.openascp.outcome import while_connected
 from asperacentral.openascp.pacing import Pacer
 from asperacentral.openascp.plan import Plan, PlannedFile, PlannedFolder
+from asperacentral.openascp.reaching import reach
 from asperacentral.openascp.scancounts import ScanCounts
 from asperacentral.openascp.session_log import SessionLog
 from asperacentral.openascp.states import State, Step
@@ -56,13 +54,21 @@ FAREWELL_SECONDS = 5.0
 """How long the far side may take to put away its things."""
 _CLOSE_SECONDS = 2.0
 
+_Ssh = asyncssh.SSHClientConnection
 log = logging.getLogger(__name__)
 
 
 class Session:
-    """One transfer session; `run` it once. It is the data plane's observer."""
+    """One transfer session; `run` it once. It is the data plane's observer. `reaching` makes its connection already."""
 
-    def __init__(self, options: Options, secrets: Secrets, console: Console) -> None:
+    def __init__(
+        self,
+        options: Options,
+        secrets: Secrets,
+        console: Console,
+        reaching: tuple[asyncio.Task[_Ssh], Opening] | None = None,
+    ) -> None:
+        self._reaching = reaching
         self._options = options
         self._secrets = secrets
         self._console = console
@@ -83,7 +89,7 @@ class Session:
         self._negotiated: dict[str, messages.Value] = {}
         self._totals: dict[str, messages.Value] = {}
         self._failures: list[Failure] = []
-        self._connection: asyncssh.SSHClientConnection | None = None
+        self._connection: _Ssh | None = None
         self._delay = 0
         self._cancelled = asyncio.Event()
         self._conversation: Conversation | None = None
@@ -168,37 +174,33 @@ class Session:
 
     async def _transfer(self) -> None:
         options = self._options
-        check = HostKeyCheck(
-            options.host,
-            options.port,
-            fingerprint=options.fingerprint,
-            file=options.known_hosts,
-            policy=options.host_key_policy,
-        )
         rules = hostrules.of_session(os.environ, incoming=not options.sending)
         self._transport = Transport(options.transport, rules.udp)
         asked = self._caps.link
         self._caps = Capping(rules, self._use, self._pacer)
         self._caps.put_under(asked)
-        connection = await connect(bargain.login(options, self._secrets), check)
+        terms = replace(bargain.terms(options), udp_port=self._transport.port(options.udp_port))
+        made, opening = self._reaching or (None, Opening(command(options.remote_program)))
+        opening.words = lambda connection: farside.words(self._hello(connection, terms))
+        connection = await (made or reach(options, self._secrets, opening))
         try:
             async with self._caps:
-                await while_connected(connection, self._move(connection))
+                await while_connected(connection, self._move(connection, terms))
         finally:
             connection.close()
             await asyncio.wait({asyncio.ensure_future(connection.wait_closed())}, timeout=_CLOSE_SECONDS)
         if self._failures:
             raise verdict(self._failures, self._counters.passed + self._counters.skipped)
 
-    async def _move(self, connection: asyncssh.SSHClientConnection) -> None:
+    def _hello(self, connection: _Ssh, terms: Terms) -> Hello | None:
+        ssh_cipher = network.cipher(connection, sending=self._options.sending)
+        return bargain.hello(self._options, self._secrets, terms, ssh_cipher)
+
+    async def _move(self, connection: _Ssh, terms: Terms) -> None:
         """With openascp on the far side if it is there, else by SFTP."""
-        options = self._options
-        terms = replace(bargain.terms(options), udp_port=self._transport.port(options.udp_port))
-        something = options.sources or options.keepalive
-        ssh_cipher = network.cipher(connection, sending=options.sending)
-        hello = bargain.hello(options, self._secrets, terms, ssh_cipher) if something else None
+        hello = self._hello(connection, terms)
         try:
-            conversation = await farside.reach(connection, options.remote_program, hello)
+            conversation = await farside.reach(connection, self._options.remote_program, hello)
         except farside.NoFarSideError as reason:
             advice = "have it installed there, or leave the option out"
             await self._copy(connection, f"the far side has no openascp ({reason}); {advice}")
@@ -217,9 +219,7 @@ class Session:
         finally:
             await conversation.close(farewell, wait=FAREWELL_SECONDS)
 
-    async def _exchange(
-        self, connection: asyncssh.SSHClientConnection, conversation: Conversation, terms: Terms
-    ) -> None:
+    async def _exchange(self, connection: _Ssh, conversation: Conversation, terms: Terms) -> None:
         options, secrets = self._options, self._secrets
         if not options.sources and not options.keepalive:
             raise SessionFailure(FaspCode.NOTHING)
@@ -233,37 +233,43 @@ class Session:
         planes = Planes(rates.target_rate, rates.minimum_rate, rates.policy, bargain.cipher(options))
         self._planes = planes
         self._caps.attach(planes, None if options.sending else conversation)
+        held = Held(self)
         try:
-            host = str(connection.get_extra_info("peername")[0])
-            rtt = network.round_trip(connection) / 1000
-            plane = await planes.meet(welcome.facts, host, options.datagram_size, conversation, rtt)
-            self._transport.chosen(plane)
-            self._connected(connection, **plane)
             with bargain.files(options) as files:
-                half: Half
-                if options.sending:
-                    half = SendingHalf(
-                        conversation,
-                        self,
-                        files,
-                        terms,
-                        lambda source: planes.send(source, conversation),
-                        bargain.contents(options, secrets),
-                    )
-                else:
-                    unsealing = bargain.unsealing(options, secrets)
-                    half = ReceivingHalf(conversation, self, files, terms, planes.receive, unsealing)
+                half = bargain.half(options, secrets, conversation, held.observer, files, terms, planes)
+                meeting = asyncio.ensure_future(self._meet(connection, conversation, welcome, planes))
+                if self._transport.udp_only:
+                    await meeting  # nothing is to be changed over there by a session that may not be
                 if options.keepalive:
                     self._feed.attach(half)
                 else:
                     half.lead(bargain.arguments(options))
-                await half.run()
+
+                def met(plane: Mapping[str, messages.Value] | None) -> None:
+                    self._connected(connection, **(plane or {"Transport": SSH}))
+                    held.release()
+
+                await run_beside(half.run(), meeting, met)
             if self._state is State.SCANNING:  # there was nothing to scan
                 self._advance(Step.PLANNED)
         finally:
             await planes.close()
 
-    async def _copy(self, connection: asyncssh.SSHClientConnection, reason: str) -> None:
+    async def _meet(
+        self,
+        connection: _Ssh,
+        conversation: Conversation,
+        welcome: Welcome,
+        planes: Planes,
+    ) -> Mapping[str, messages.Value]:
+        """Find out what moves the stream; what SESSION says of it. SessionFailure."""
+        host = str(connection.get_extra_info("peername")[0])
+        rtt = network.round_trip(connection) / 1000
+        plane = await planes.meet(welcome.facts, host, self._options.datagram_size, conversation, rtt)
+        self._transport.chosen(plane)
+        return plane
+
+    async def _copy(self, connection: _Ssh, reason: str) -> None:
         """Move all files by SFTP."""
         log.info("session %s: by SFTP, since %s", self._identity.session_id, reason)
         self._transport.without_udp("SFTP would move the files")
@@ -279,7 +285,7 @@ class Session:
         self._rates = rates
         self._pacer.set_rate(rates.target_rate)
 
-    def _connected(self, connection: asyncssh.SSHClientConnection, **transport: messages.Value) -> None:
+    def _connected(self, connection: _Ssh, **transport: messages.Value) -> None:
         self._negotiated = {**negotiated(connection, self._options, **transport), **self._caps.facts}
         self._connection = connection
         self._advance(Step.CONNECTED)

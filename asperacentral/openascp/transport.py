@@ -27,6 +27,11 @@ class Transport:
         self._why = "--transport=udp" if asked == "udp" else "aspera.conf" if configured == "require" else ""
         self._none = asked == "ssh" or configured == "deny"
 
+    @property
+    def udp_only(self) -> bool:
+        """Whether a session without UDP may not be."""
+        return bool(self._why)
+
     def port(self, port: int) -> int:
         """The UDP port to ask for: `port`, or 0 for no UDP."""
         return 0 if self._none else port

@@ -7,12 +7,17 @@ their encryption. It takes a `Connector` as its tunnel. What the bytes mean is n
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import Any, cast
 
+from asperacentral.openascp.dialing import Dialing
+
 _GATHERED = 256 * 1024
 """Bytes that are sent at once rather than at the end of the turn."""
+_THIN_LINEAR_TIMEOUTS = 16
+"""Linux: TCP_THIN_LINEAR_TIMEOUTS."""
 
 
 class GatheringTransport(asyncio.Transport):
@@ -88,25 +93,37 @@ class _Introduction(asyncio.Protocol):
 
 class Connector:
     """Makes TCP connections, in the form of asyncssh's tunnels; with `ipv6` by IPv6 only. `made` is a connected
-    socket to be used instead.
+    socket to be used instead, `dialing` what brings one, or None.
     """
 
-    def __init__(self, *, ipv6: bool = False, made: socket.socket | None = None) -> None:
+    def __init__(
+        self, *, ipv6: bool = False, made: socket.socket | None = None, dialing: Dialing | None = None
+    ) -> None:
         self._family = socket.AF_INET6 if ipv6 else socket.AF_UNSPEC
         self._made = made
+        self._dialing = dialing
 
     async def create_connection(
         self, session_factory: Callable[[], Any], remote_host: str, remote_port: int
     ) -> tuple[asyncio.Transport, Any]:
         """Connect; OSError when that is not possible."""
         loop = asyncio.get_running_loop()
+        made = self._made
+        if self._dialing is not None:
+            made = await asyncio.wrap_future(self._dialing.answered)
         protocol = session_factory()
-        if self._made is not None:
+        if made is not None:
+            transport, _ = await loop.create_connection(lambda: _Introduction(protocol, loop), sock=made)
+        else:
             transport, _ = await loop.create_connection(
-                lambda: _Introduction(protocol, loop), sock=self._made
+                lambda: _Introduction(protocol, loop), remote_host, remote_port, family=self._family
             )
-            return transport, protocol
-        transport, _ = await loop.create_connection(
-            lambda: _Introduction(protocol, loop), remote_host, remote_port, family=self._family
-        )
+        _send_lost_bytes_soon(transport)
         return transport, protocol
+
+
+def _send_lost_bytes_soon(transport: asyncio.Transport) -> None:
+    """What is lost is sent again after the same time each time, not twice as long: these streams are thin."""
+    opened = transport.get_extra_info("socket")
+    with contextlib.suppress(OSError, AttributeError):  # where there is no such option, or no TCP
+        opened.setsockopt(socket.IPPROTO_TCP, _THIN_LINEAR_TIMEOUTS, 1)

@@ -17,10 +17,11 @@ import threading
 import time
 from pathlib import Path
 
-from asperacentral.openascp.udp.engine import Receiving, Sending, Setting
+from asperacentral.openascp.udp.engine import Receiving, Sending
 from asperacentral.openascp.udp.keys import Cipher
 from asperacentral.openascp.udp.meeting import answer, call
 from asperacentral.openascp.udp.rates import Policy
+from asperacentral.openascp.udp.setting import Setting
 from asperacentral.openascp.udp.sockets import UdpSocket
 
 

@@ -105,5 +105,5 @@ def test_nobody_gets_in_with_another_key(tmp_path: Path) -> None:
 
 def test_an_asyncssh_that_is_made_differently_is_left_as_it_is() -> None:
     other: Any = SimpleNamespace()
-    log_in_at_once(other)
+    log_in_at_once(other, with_key=True)
     assert not vars(other)

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.exchange.channel import send_stream
@@ -22,12 +22,14 @@ from asperacentral.openascp.exchange.messages import SSH, UDP, Plane, Wire
 from asperacentral.openascp.exchange.plane import PlaneFacts, StreamSink, StreamSource
 from asperacentral.openascp.failures import SessionFailure
 from asperacentral.openascp.pacing import Pacer
-from asperacentral.openascp.udp.engine import PlaneLostError, Receiving, Sending, Setting
 from asperacentral.openascp.udp.handshake import patience
 from asperacentral.openascp.udp.keys import SECRET_BYTES, Cipher, new_secret
-from asperacentral.openascp.udp.meeting import BlockedError, Link, answer, call
-from asperacentral.openascp.udp.rates import Policy
+from asperacentral.openascp.udp.meeting import BlockedError, Link, PlaneLostError, answer, call
+from asperacentral.openascp.udp.setting import Policy, Setting
 from asperacentral.openascp.udp.sockets import PORTS, UdpSocket
+
+if TYPE_CHECKING:
+    from asperacentral.openascp.udp.engine import Receiving, Sending
 
 ANSWER_SECONDS = 30.0
 """How long the server waits for a client that says it has met it: it has, so the datagrams are on their way."""
@@ -58,6 +60,7 @@ class Planes:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="udp")
         self._socket: UdpSocket | None = None
         self._engine: Sending | Receiving | None = None
+        self._sending: Sending | None = None
         self._meeting: asyncio.Future[Link] | None = None
         self._chosen: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._closed = False
@@ -80,8 +83,8 @@ class Planes:
         self._apply()
 
     def _apply(self) -> None:
-        if isinstance(self._engine, Sending):
-            self._engine.set(self._within())
+        if self._sending is not None:
+            self._sending.set(self._within())
 
     def _within(self) -> Setting:
         return replace(self._setting, target=min([self._setting.target, *self._caps.values()]))
@@ -89,7 +92,7 @@ class Planes:
     def facts(self) -> PlaneFacts | None:
         """What the plane tells for the statistics; None while there is nothing to tell."""
         facts = self._engine.facts() if self._engine is not None else None
-        if facts is None or self._told is None or isinstance(self._engine, Sending):
+        if facts is None or self._told is None or self._sending is not None:
             return facts
         told = self._told
         return PlaneFacts(0, told.lost, told.rtt, told.rate, told.queue_delay)
@@ -162,10 +165,12 @@ class Planes:
 
     async def send(self, source: StreamSource, conversation: Conversation) -> None:
         """Send the stream to its end. SessionFailure."""
-        if await self._chosen == SSH:
+        from asperacentral.openascp.udp.engine import Sending  # while the two ends meet
+
+        if await self._choice() == SSH:
             await send_stream(source, conversation, self._pacer)
             return
-        engine = self._engine = Sending(await self._met(), source, self._within())
+        engine = self._engine = self._sending = Sending(await self._met(), source, self._within())
         telling = asyncio.create_task(_tell(engine, conversation))
         try:
             await self._move(engine.run)
@@ -176,10 +181,15 @@ class Planes:
         """Receive the stream, unless it comes with the conversation; whether it did come here, and has ended.
         SessionFailure.
         """
-        if await self._chosen == SSH:
+        from asperacentral.openascp.udp.engine import Receiving  # while the two ends meet
+
+        if await self._choice() == SSH:
             return False
         engine = self._engine = Receiving(await self._met(), sink)
         return await self._move(engine.run)
+
+    async def _choice(self) -> str:
+        return await asyncio.shield(self._chosen)  # who stops waiting leaves it to be made
 
     async def close(self) -> None:
         """Let go of everything. What is under way is left alone: who has to know, knows it from the conversation."""

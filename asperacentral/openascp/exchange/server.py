@@ -1,7 +1,8 @@
 """`openascp --server`: the far side of a session, run by an SSH server for the user who logged in.
 
 It speaks on standard input and output only, and does what its policy grants: a policy that was handed over by the
-server that started it, else the one aspera.conf has for the account it runs as.
+server that started it, else the one aspera.conf has for the account it runs as. It imports what answers the client's
+first words, and what moves files while the answer travels.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import logging
 import os
 import re
 import time
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from asperacentral import __version__, interpreter
-from asperacentral.config import ConfigError
+from asperacentral.config_files import configured
 from asperacentral.fasp import messages
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.fasp.management import Message, MessageType
@@ -24,8 +26,6 @@ from asperacentral.openascp.admission import admit
 from asperacentral.openascp.capping import Capping, Use
 from asperacentral.openascp.exchange.arguments import ArgumentCounts
 from asperacentral.openascp.exchange.conversation import Conversation
-from asperacentral.openascp.exchange.half import Half
-from asperacentral.openascp.exchange.manifest import DestinationManifest
 from asperacentral.openascp.exchange.messages import (
     FEATURES,
     SSH,
@@ -40,17 +40,19 @@ from asperacentral.openascp.exchange.messages import (
     Wire,
 )
 from asperacentral.openascp.exchange.planes import Planes
-from asperacentral.openascp.exchange.receiving import ReceivingHalf
-from asperacentral.openascp.exchange.sending import SendingHalf
 from asperacentral.openascp.exchange.stdio import converse_on
 from asperacentral.openascp.exchange.terms import DECRYPT, ENCRYPT, Terms, UnknownTermError
 from asperacentral.openascp.failures import Failure, SessionFailure, shown
 from asperacentral.openascp.incoming import IncomingReports, port_files
 from asperacentral.openascp.plan import PlannedFile, PlannedFolder
-from asperacentral.openascp.policy import CIPHERS, Granted, UserPolicy
+from asperacentral.openascp.policy import CIPHERS, USUAL_TOKEN_LIFE, Granted, UserPolicy
 from asperacentral.openascp.policy import Rates as WantedRates
 from asperacentral.openascp.scancounts import ScanCounts
 from asperacentral.openascp.transport import on_server
+
+if TYPE_CHECKING:
+    from asperacentral.openascp.exchange.half import Half
+    from asperacentral.openascp.exchange.manifest import DestinationManifest
 
 HELLO_SECONDS = 30.0
 _CLOSE_SECONDS = 10.0
@@ -61,7 +63,6 @@ log = logging.getLogger(__name__)
 
 async def serve(environ: MutableMapping[str, str], *, token_required: bool = False) -> int:
     """Serve one session on standard input and output; the exit status. With `token_required` no other."""
-    interpreter.begin()
     conversation = await converse_on(0, 1)
     farewell: Refused | Broken | None = None
     try:
@@ -80,7 +81,7 @@ async def serve(environ: MutableMapping[str, str], *, token_required: bool = Fal
         except SessionFailure as failure:
             farewell = Refused(int(failure.code), str(failure))
         else:
-            await session.run(port_files(environ))
+            await session.run(lambda: port_files(environ))
     except Failure as failure:
         log.info("the session ended: %s", failure)
         farewell = Broken(int(failure.code), str(failure))
@@ -92,11 +93,17 @@ async def serve(environ: MutableMapping[str, str], *, token_required: bool = Fal
 
 
 def own_policy(environ: Mapping[str, str]) -> UserPolicy:
-    """What aspera.conf lets the account do that this process runs as. ConfigError, ValueError."""
-    from asperacentral.openascp import policy_conf  # its parser is not needed when a policy is handed over
-
+    """What aspera.conf lets the account do that this process runs as. ValueError."""
     account, groups = hostrules.account_and_groups()
-    return policy_conf.load(None, environ).for_user(account.pw_name, groups, account.pw_dir)
+    if not configured(environ):
+        return UserPolicy(account.pw_name, token_life=USUAL_TOKEN_LIFE)
+    from asperacentral.config import ConfigError  # a parser that most sessions do not need
+    from asperacentral.openascp import policy_conf
+
+    try:
+        return policy_conf.load(None, environ).for_user(account.pw_name, groups, account.pw_dir)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
 
 
 class ServerSession:
@@ -127,8 +134,9 @@ class ServerSession:
         self._planes = Planes(granted.target, granted.minimum, granted.policy, hello.cipher)
         self._caps = Capping(host, self._use, self._planes.pacer)
         self._caps.attach(self._planes, conversation if hello.sending else None)
-        self._half = self._make_half(hello, terms)
-        self._manifest = DestinationManifest(self._files, terms, hello.session) if hello.sending else None
+        self._hello, self._terms = hello, terms
+        self._half: Half  # made by `run`, before anybody else may speak
+        self._manifest: DestinationManifest | None = None
         asked = terms.udp_port and host.udp != "deny"
         sessions = terms.deal().sessions
         udp = self._planes.offer(_own_address(), terms.udp_port, sessions) if asked else {}
@@ -147,12 +155,16 @@ class ServerSession:
             plane=self._planes.facts,
         )
 
-    async def run(self, managers: Sequence[Path]) -> None:
+    async def run(self, managers: Callable[[], Sequence[Path]]) -> None:
         """Serve to the end, which these managers are told too. SessionFailure."""
         failure: Failure | None = SessionFailure(FaspCode.PEER_ABORTED_SESSION)
-        await self._reports.start(managers)
         self._conversation.send(self._welcome)
+        self._conversation.hold(True)  # until there is somebody to listen
         try:
+            self._half = self._make_half()
+            interpreter.begin()
+            await self._reports.start(managers())
+            self._conversation.hold(False)
             async with self._caps:
                 await self._half.run()
             failure = None
@@ -169,9 +181,16 @@ class ServerSession:
         if self._manifest is not None:
             self._manifest.close("completed" if failure is None else f"failed with code {int(failure.code)}")
 
-    def _make_half(self, hello: Hello, terms: Terms) -> Half:
+    def _make_half(self) -> Half:
+        hello, terms = self._hello, self._terms
         if hello.sending:
+            from asperacentral.openascp.exchange.manifest import DestinationManifest
+            from asperacentral.openascp.exchange.receiving import ReceivingHalf
+
+            self._manifest = DestinationManifest(self._files, terms, hello.session)
             return ReceivingHalf(self._conversation, self, self._files, terms, self._planes.receive)
+        from asperacentral.openascp.exchange.sending import SendingHalf
+
         return SendingHalf(
             self._conversation,
             self,
@@ -364,7 +383,7 @@ def _terms(hello: Hello) -> Terms:
 def _policy(environ: MutableMapping[str, str]) -> UserPolicy:
     try:
         return policy_handover.received(environ) or own_policy(environ)
-    except (policy_handover.HandoverError, ConfigError, ValueError) as error:
+    except (policy_handover.HandoverError, ValueError) as error:
         log.error("the policy cannot be used: %s", error)
         reason = "the far side's configuration cannot be used"
         raise SessionFailure(FaspCode.BAD_CONFIGURATION, reason) from error

@@ -9,14 +9,14 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from dataclasses import dataclass
 
 from asperacentral.openascp.exchange.plane import PlaneFacts, StreamSink, StreamSource
 from asperacentral.openascp.udp.handshake import SMALLEST
-from asperacentral.openascp.udp.meeting import Link
-from asperacentral.openascp.udp.rates import BYTES_PER_KILOBIT, Policy, RateControl
+from asperacentral.openascp.udp.meeting import Link, PlaneLostError
+from asperacentral.openascp.udp.rates import BYTES_PER_KILOBIT, RateControl
 from asperacentral.openascp.udp.receiving import ReceivingEnd
 from asperacentral.openascp.udp.sending import SendingEnd
+from asperacentral.openascp.udp.setting import Setting
 from asperacentral.openascp.udp.sockets import TooLargeError
 
 SILENCE_SECONDS = 15.0
@@ -48,19 +48,6 @@ _GOODBYES = 3
 _ORDINARY = 1472
 _LONGEST_DATAGRAM = 0.005
 """Seconds one datagram may take at the rate, where the path carries larger ones than ordinary."""
-
-
-class PlaneLostError(Exception):
-    """The stream cannot go on; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """How fast to send: Kbps, 0 is a pause."""
-
-    target: int
-    minimum: int = 0
-    policy: Policy = Policy.FAIR
 
 
 class Sending:

@@ -33,6 +33,10 @@ _LOOK_SECONDS = 0.1
 log = logging.getLogger(__name__)
 
 
+class PlaneLostError(Exception):
+    """The stream cannot go on; the text says why."""
+
+
 class BlockedError(Exception):
     """Nothing came back in time, or who wanted to meet gave up."""
 

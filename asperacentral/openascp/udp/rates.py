@@ -13,22 +13,12 @@ Pure. Rates are bytes per second on the wire inside, Kbps (1,000 bit/s) at the f
 
 from __future__ import annotations
 
-from enum import Enum
-
 from asperacentral.openascp.udp.adapting import LEAST_RATE, Adapting, Manner, Observation
+from asperacentral.openascp.udp.setting import Policy
 
 __all__ = ["BYTES_PER_KILOBIT", "Observation", "Policy", "RateControl"]
 
 BYTES_PER_KILOBIT = 125
-
-
-class Policy(Enum):
-    """Names as on ascp's command line."""
-
-    FIXED = "fixed"
-    HIGH = "high"
-    FAIR = "fair"
-    LOW = "low"
 
 
 _MANNERS = {

@@ -62,6 +62,21 @@ def in_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(test())
 
 
+def test_a_half_that_is_over_before_leaves_the_choice_to_be_made() -> None:
+    async def test() -> None:
+        server = planes()
+        offered = server.offer("127.0.0.1", 0)
+        waiting = asyncio.ensure_future(server.receive(Sink()))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        assert offered
+        server.choose(UDP)
+        await server.close()
+
+    in_loop(test)
+
+
 @pytest.mark.parametrize("client_sends", [True, False])
 @pytest.mark.parametrize("cipher", ["none", "aes-128", "aes-192", "aes-256"])
 def test_udp_is_offered_met_and_moves_the_stream_either_way(client_sends: bool, cipher: str) -> None:

@@ -14,11 +14,12 @@ import pytest
 
 from asperacentral.openascp.udp import sockets
 from asperacentral.openascp.udp.boxes import Outbox
-from asperacentral.openascp.udp.engine import PlaneLostError, Receiving, Sending, Setting
+from asperacentral.openascp.udp.engine import Receiving, Sending
 from asperacentral.openascp.udp.keys import Cipher, Direction, DirectionKeys, new_secret
-from asperacentral.openascp.udp.meeting import BlockedError, Link, answer, call
+from asperacentral.openascp.udp.meeting import BlockedError, Link, PlaneLostError, answer, call
 from asperacentral.openascp.udp.packets import Kind
 from asperacentral.openascp.udp.rates import Policy
+from asperacentral.openascp.udp.setting import Setting
 from asperacentral.openascp.udp.sockets import UdpSocket
 
 MB = 1_000_000

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asperacentral.openascp.udp.boxes import Inbox, Outbox
-from asperacentral.openascp.udp.engine import Receiving, Sending, Setting
+from asperacentral.openascp.udp.engine import Receiving, Sending
 from asperacentral.openascp.udp.following import AGAIN_SECONDS, FORGOTTEN_SECONDS, MOST_ADDRESSES, Following
 from asperacentral.openascp.udp.keys import Cipher, Direction, DirectionKeys, new_secret
 from asperacentral.openascp.udp.meeting import answer, call
@@ -23,6 +23,7 @@ from asperacentral.openascp.udp.packets import Confirm, Kind
 from asperacentral.openascp.udp.rates import Policy, RateControl
 from asperacentral.openascp.udp.receiving import ReceivingEnd
 from asperacentral.openascp.udp.sending import SendingEnd
+from asperacentral.openascp.udp.setting import Setting
 from asperacentral.openascp.udp.sockets import UdpSocket
 from bench.wan.simulator import HEADERS, whole
 

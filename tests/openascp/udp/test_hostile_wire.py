@@ -12,10 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from asperacentral.openascp.udp.engine import Receiving, Sending, Setting
+from asperacentral.openascp.udp.engine import Receiving, Sending
 from asperacentral.openascp.udp.keys import Cipher, new_secret
 from asperacentral.openascp.udp.meeting import answer, call
 from asperacentral.openascp.udp.rates import Policy
+from asperacentral.openascp.udp.setting import Setting
 from asperacentral.openascp.udp.sockets import UdpSocket
 
 SIZE = 1_500_000

@@ -11,11 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from asperacentral.openascp.udp import meeting, receiving
-from asperacentral.openascp.udp.engine import PlaneLostError, Receiving, Sending, Setting
+from asperacentral.openascp.udp.engine import Receiving, Sending
 from asperacentral.openascp.udp.handshake import LARGEST_LIMIT
-from asperacentral.openascp.udp.meeting import BlockedError, Link
+from asperacentral.openascp.udp.meeting import BlockedError, Link, PlaneLostError
 from asperacentral.openascp.udp.packets import UNKNOWN_LENGTH, Kind, Probe, Report
 from asperacentral.openascp.udp.rates import Policy
+from asperacentral.openascp.udp.setting import Setting
 from tests.openascp.udp.test_engine import MB, Sink, Source, met
 
 SLOW = Setting(200_000, policy=Policy.FIXED)
