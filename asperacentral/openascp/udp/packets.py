@@ -144,6 +144,11 @@ class Report:
 
     _LAYOUT = struct.Struct(">QQQQIQIII")
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether so much waits for a disk that the sender sends no more than there is room for."""
+        return self.backlog > self.room // 8
+
     def encode(self) -> bytes:
         """The body; `fitting` tells how many ranges it holds at most."""
         fields = self._LAYOUT.pack(

@@ -45,6 +45,7 @@ class ReceivingEnd:
         self._resolved = 0
         self._asked: int | None = None
         self._pending = False
+        self._holds_back = False
         self._since_report = 0
         self._reported_at = now
         self.received = 0
@@ -124,7 +125,7 @@ class ReceivingEnd:
             return max(0.0, self._reported_at + _PROBE_SECONDS - now)
         if self._since_report >= self._early:
             return 0.0
-        busy = self._pending or self._since_report
+        busy = self._pending or self._since_report or self._holds_back
         return max(0.0, self._reported_at + (REPORT_SECONDS if busy else IDLE_SECONDS) - now)
 
     def reports(self, now: float, backlog: int = 0) -> list[bytes]:
@@ -171,6 +172,7 @@ class ReceivingEnd:
             room=self._room,
         )
         made.append(self._outbox.seal(Kind.REPORT, self.contiguous, report.encode()))
+        self._holds_back = report.holds_back  # then the sender waits to hear of more room
         return after
 
     def _count_lost(self, settled: int) -> None:

@@ -221,7 +221,7 @@ class SendingEnd:
         if now > since + 0.01:
             self._taken = max((report.received - before) / (now - since), 0.98 * self._taken)
             self._taken_mark = (now, report.received)
-        held_back = report.backlog > report.room // 8
+        held_back = report.holds_back
         self._room = max(0, report.room - report.backlog) if held_back else None
         echoed = self._flight.sent_at(report.echo)
         rtt, delay = self._times(report, now)

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asperacentral.openascp.udp.keys import PACKETS_PER_KEY, Cipher
+from asperacentral.openascp.udp.receiving import REPORT_SECONDS
 from bench.wan.simulator import Conditions, Simulation, whole
 
 KBPS = 1000
@@ -141,6 +142,17 @@ def test_a_disk_slower_than_the_link_makes_the_sender_wait() -> None:
     assert simulation.run(20)
     assert flow.most_backlog < 2.5 * MB
     assert flow.receiver.overrun < 0.05 * flow.sender.sent.datagrams
+
+
+def test_a_sender_that_waits_for_a_disk_hears_of_room_though_it_sends_nothing() -> None:
+    simulation = Simulation(Conditions(rate=200, delay=0.02))
+    flow = simulation.add(target=190 * KBPS, drain=0, room=4 * MB, length=2 * MB)
+    assert simulation.run(5)
+    receiver, later = flow.receiver, flow.skew(simulation.now) + 1
+    assert receiver.reports(later, 2 * MB)
+    assert receiver.wait(later) <= REPORT_SECONDS
+    assert receiver.reports(later + 1, 0)
+    assert receiver.wait(later + 1) > REPORT_SECONDS
 
 
 def test_a_pause_stops_and_a_new_rate_goes_on_within_a_report() -> None:
