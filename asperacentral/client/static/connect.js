@@ -45,6 +45,7 @@ export class ConnectClient {
   }
 
   async begin() {
+    this.token = 0; // another life of the client counts anew
     if (!(await this.find())) return;
     if (!(await this.isNewEnough())) return;
     this.set('RUNNING');

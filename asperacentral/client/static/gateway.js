@@ -30,6 +30,10 @@ export class GatewayClient {
     this.running = 0;
     /** @type {(() => void)[]} */
     this.waiting = [];
+    // A page that is left may be kept, with all that it moves, in case its user comes back.
+    addEventListener('pagehide', () => {
+      for (const transfer of this.transfers.values()) transfer.abort();
+    });
   }
 
   /** Ask what it is. Rejects when it is none. */

@@ -47,7 +47,7 @@ def served(
     """A gateway beside a Central, at a port that it keeps when it starts again."""
     prefix = tmp_path_factory.mktemp("served") / "s"
     daemon = LocalDaemon(prefix)
-    site = Site(prefix, options={"version": VERSIONS[request.param]})
+    site = Site(prefix, options={"version": VERSIONS[request.param], "idle_timeout": "15"})
     with daemon, site:
         configuration = prefix / "etc/aspera.conf"
         text = configuration.read_text().replace("<port>0</port>", f"<port>{site.port}</port>", 1)
@@ -121,6 +121,15 @@ def test_uploads_that_wait_for_their_turn_can_be_cancelled_and_the_others_go_on(
     assert {file.name for file in gateway.server.rglob("*") if file.is_file()} == {"huge.bin"}
 
 
+def test_a_page_that_is_left_ends_its_upload(gateway: ByGateway, central: Central, huge: Path) -> None:
+    begun(gateway, huge, "left page")
+    # A browser that keeps the page may keep a slice that is on its way, and the end of its WebSocket behind that.
+    meant = ("cancelled",) if gateway.version >= "3" else ("cancelled", "error")
+    gateway.browser.page.open("about:blank")
+    assert central.session("left page")["status"] in meant
+    assert list(gateway.server.iterdir()) == []
+
+
 def test_a_gateway_that_is_killed_is_told_to_the_page_and_leaves_nothing_once_it_runs_again(
     gateway: ByGateway, central: Central, huge: Path, small: Path
 ) -> None:
@@ -140,7 +149,7 @@ def test_a_download_whose_gateway_is_killed_is_not_taken_for_whole(gateway: ByGa
     huge.rename(gateway.server / "huge.bin")
     page = gateway.browser.page
     in_page = {"aspera": {"http-gateway": {"expected_size": 1}}}
-    by_link = gateway.browser.run("return aspera.getInfo().httpGateway.info.version") < "3"
+    by_link = gateway.version < "3"
     uuid = gateway.start(gateway.spec("receive", "huge.bin", tags=in_page))
     if by_link:
         page.until(lambda: list(gateway.received.iterdir()), "bytes that come")
@@ -262,6 +271,30 @@ def test_an_upload_that_is_stopped_is_resumed_where_it_was(local: ByLocalClient,
     assert not (local.server / "reel.bin").exists()
     local.browser.ask("aspera.resumeTransfer(given[0], given[1])", uuid, FAST)
     local.browser.page.until(lambda: last_told(local.browser, uuid)["status"] == "completed")
+    assert digest(local.server / "reel.bin") == digest(reel)
+    assert not parts(local)
+
+
+def test_a_page_that_is_left_finds_its_transfer_again(local: ByLocalClient, reel: Path) -> None:
+    uuid = begun_slowly(local, reel)
+    local.browser.page.open("about:blank")
+    local.begin()
+    assert uuid in [each["uuid"] for each in local.browser.ask("aspera.getAllTransfers()")]
+    local.browser.ask("aspera.modifyTransfer(given[0], given[1])", uuid, FAST)
+    local.browser.page.until(lambda: last_told(local.browser, uuid).get("status") == "completed")
+    assert digest(local.server / "reel.bin") == digest(reel)
+
+
+def test_a_client_that_is_killed_goes_on_when_it_is_back(local: ByLocalClient, reel: Path) -> None:
+    uuid = begun_slowly(local, reel)
+    local.local.end(signal.SIGKILL)
+    lost = "RETRYING" if "connectSettings" in local.options else "DISCONNECTED"
+    local.browser.until_statuses("INITIALIZING", "RUNNING", lost)
+    local.local.start_client()
+    page = local.browser.page
+    page.until(lambda: local.browser.run("return statuses.at(-1)") == "RUNNING", "its return")
+    local.browser.ask("aspera.modifyTransfer(given[0], given[1])", uuid, FAST)
+    page.until(lambda: last_told(local.browser, uuid)["status"] == "completed")
     assert digest(local.server / "reel.bin") == digest(reel)
     assert not parts(local)
 

@@ -146,6 +146,11 @@ class ByGateway(Way):
         self.options = {"httpGatewaySettings": {"url": url, "forceGateway": True}}
 
     @property
+    def version(self) -> str:
+        """What it is announced as."""
+        return str(self.browser.run("return aspera.getInfo().httpGateway.info.version"))
+
+    @property
     def received(self) -> Path:
         return self.browser.downloads
 
