@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 from bench.report import Cell, Table
@@ -140,8 +139,7 @@ def policies(options: argparse.Namespace) -> list[Table]:
 
 
 def _row(company: Company, rounds: list[Shares]) -> list[Cell]:
-    names = ("rate", "other", "before", "longest", "mean", "dropped")
-    got = Shares(**{name: median(getattr(each, name) for each in rounds) for name in names})
+    got = sorted(rounds, key=lambda each: each.ratio or each.rate)[len(rounds) // 2]
     beside = [got.other, got.ratio] if company.second else ["-", "-"]
     return [
         str(company),
