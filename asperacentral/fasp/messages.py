@@ -192,6 +192,21 @@ def policy_of(message: Message) -> str | None:
     return None
 
 
+LARGEST_RATE = 1_000_000_000
+"""Kbps: 1 Tbit/s; more is taken for this."""
+
+
+def rates_of(message: Message, rates: Rates) -> Rates:
+    """What is in force after a RATE: what it gives, bounded, and for the rest what was (`rates`)."""
+    target = message.integer("Rate", rates.target_rate)
+    minimum = message.integer("MinRate", rates.minimum_rate)
+    return Rates(_bounded(target), _bounded(minimum), policy_of(message) or rates.policy)
+
+
+def _bounded(rate: int) -> int:
+    return min(max(0, rate), LARGEST_RATE)
+
+
 # Commands of a manager.
 
 

@@ -25,8 +25,6 @@ from asperacentral.openascp.plan import PlannedFile
 from asperacentral.openascp.scancounts import ScanCounts
 
 TRANSPORT = "http"
-LARGEST_RATE = 1_000_000_000
-"""Kbps."""
 
 log = logging.getLogger(__name__)
 
@@ -164,11 +162,8 @@ class SessionReport:
         """The target rate is kept to; a minimum and a policy mean nothing over TCP and are told back. With the rate
         that it began with, which is not kept to, a transfer is unhindered again.
         """
-        target, minimum = (
-            min(max(0, message.integer(name, now)), LARGEST_RATE)
-            for name, now in (("Rate", self._rates.target_rate), ("MinRate", self._rates.minimum_rate))
-        )
-        self._rates = messages.Rates(target, minimum, messages.policy_of(message) or self._rates.policy)
+        self._rates = messages.rates_of(message, self._rates)
+        target = self._rates.target_rate
         self.pace.set_rate(None if target == self._usual.target_rate else target)
         log.info("session %s: a manager sets %d Kbps", self.session_id, target)
         self._reports.rates_changed(self._rates)

@@ -21,7 +21,6 @@ from asperacentral.openascp.exchange.conversation import Conversation
 from asperacentral.openascp.exchange.messages import Cap
 from asperacentral.openascp.exchange.planes import Planes
 from asperacentral.openascp.hostrules import HostRules
-from asperacentral.openascp.option_values import LARGEST_RATE
 from asperacentral.openascp.pacing import Pacer
 from asperacentral.openascp.sharebook import FOLDER, Share
 from asperacentral.openascp.sharing import WEIGHTS, Claim, Pool, wanted
@@ -153,7 +152,7 @@ class Capping:
         rate = int((moved - before) * 8 / _BITS_PER_KILOBIT / (now - since)) if now > since else 0
         held = min((share.held for share in self._shares.values()), default=0)
         claim = Claim(WEIGHTS[use.policy], use.target, wanted(rate, held, use.target))
-        cap = min((pool.capacity for pool in self._pools), default=LARGEST_RATE)
+        cap = min((pool.capacity for pool in self._pools), default=messages.LARGEST_RATE)
         for share in self._shares.values():
             with suppress(OSError):  # whoever has the book open too long, or too many sessions: as before
                 share.claim(claim)

@@ -12,12 +12,11 @@ import json
 import re
 from dataclasses import dataclass
 
+from asperacentral.fasp.messages import LARGEST_RATE
 from asperacentral.openascp import hostkeys
 from asperacentral.openascp.exchange.dealing import MOST_SESSIONS
 
 CIPHERS = ("none", "aes128", "aes192", "aes256")
-LARGEST_RATE = 1_000_000_000
-"""Kbps: 1 Tbit/s; more is taken for this."""
 PORTS = range(1, 65536)
 LARGEST_BLOCK = 512 * 1024 * 1024
 DATAGRAM_SIZES = range(296, 10001)

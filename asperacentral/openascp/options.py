@@ -16,6 +16,7 @@ from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from asperacentral.fasp.messages import LARGEST_RATE
 from asperacentral.fasp.proof import KEY_VARIABLE
 from asperacentral.openascp import hostkeys
 from asperacentral.openascp.files.afterwards import Afterwards
@@ -23,9 +24,9 @@ from asperacentral.openascp.files.attributes import Preserve
 from asperacentral.openascp.files.selection import PatternError, Rule, Selection, TimeLimits, moment
 from asperacentral.openascp.option_sources import Sources, read_sources
 from asperacentral.openascp.option_table import UsageError, manager_parser, parser
-from asperacentral.openascp.option_values import LARGEST_RATE, Rate
+from asperacentral.openascp.option_values import Rate
 
-__all__ = ["LARGEST_RATE", "Options", "Secrets", "UsageError", "manager_of", "parse", "session_id_of"]
+__all__ = ["Options", "Secrets", "UsageError", "manager_of", "parse", "session_id_of"]
 
 MOST_MANAGERS = 31
 _TAG = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -34,8 +34,8 @@ from asperacentral.openascp.feeding import Feed, source_state
 from asperacentral.openascp.managers import Managers, announced
 from asperacentral.openascp.measuring import Measurement
 from asperacentral.openascp.negotiated import negotiated
-from asperacentral.openascp.options import LARGEST_RATE, Options, Secrets
-from asperacentral.openascp.outcome import while_connected
+from asperacentral.openascp.options import Options, Secrets
+from asperacentral.openascp.outcome import outcome, while_connected
 from asperacentral.openascp.pacing import Pacer
 from asperacentral.openascp.plan import Plan, PlannedFile, PlannedFolder
 from asperacentral.openascp.reaching import reach
@@ -48,8 +48,6 @@ from asperacentral.openascp.transport import Transport
 STATS_SECONDS = 1.0
 HERE_TICKS = 5
 """Of them so many pass before a session that is still connecting says that it is there: managers kill the silent."""
-CANCEL_SECONDS = 8.0
-"""How long a cancelled session may clean up before it ends regardless."""
 FAREWELL_SECONDS = 5.0
 """How long the far side may take to put away its things."""
 _CLOSE_SECONDS = 2.0
@@ -108,7 +106,7 @@ class Session:
         """Run to the end and return the exit status. ManagerUnreachableError before anything has begun."""
         await self._link.dial()
         ticker = asyncio.create_task(self._tick())
-        failure = await self._outcome(asyncio.create_task(self._transfer()))
+        failure = await outcome(asyncio.create_task(self._transfer()), self._cancelled)
         ticker.cancel()
         return await self._end(failure)
 
@@ -120,21 +118,6 @@ class Session:
         """The manager is given up: what comes to an end by itself goes on, what only it could end is cancelled."""
         if self._options.keepalive or self._rates.target_rate == 0:
             self.cancel()
-
-    async def _outcome(self, work: asyncio.Task[None]) -> Failure | None:
-        """Wait for the work, or for a cancel; why it failed, if it did."""
-        cancelled = asyncio.create_task(self._cancelled.wait())
-        await asyncio.wait({work, cancelled}, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            work.cancel()
-            await asyncio.wait({work}, timeout=CANCEL_SECONDS)
-            return SessionFailure(FaspCode.USER_CANCEL)
-        cancelled.cancel()
-        error = work.exception()
-        if error is None or isinstance(error, Failure):
-            return error
-        log.error("internal error", exc_info=error)
-        return SessionFailure(FaspCode.INTERNAL_ERROR, f"internal error: {type(error).__name__}")
 
     async def _end(self, failure: Failure | None) -> int:
         """Say how it ended, to the manager and on the terminal."""
@@ -441,16 +424,9 @@ class Session:
                 log.debug("the manager's %s has no effect", message.type)
 
     def _change_rates(self, message: Message) -> None:
-        """Take what is given, leave the rest; what is no rate is left as it is."""
-        target = message.integer("Rate", self._rates.target_rate)
-        minimum = message.integer("MinRate", self._rates.minimum_rate)
-        if target < 0 or minimum < 0:
-            log.warning("the manager asked for a negative rate")
-            return
-        policy = messages.policy_of(message) or self._rates.policy
-        rates = messages.Rates(min(target, LARGEST_RATE), min(minimum, LARGEST_RATE), policy)
+        """Take what is given, leave the rest."""
         self._measurement = None  # who asks for a rate wants that one
-        self._ask_rates(rates)
+        self._ask_rates(messages.rates_of(message, self._rates))
 
     def _put_under_link(self, message: Message) -> None:
         facts = self._caps.obey(message, incoming=not self._options.sending)

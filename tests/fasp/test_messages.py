@@ -255,3 +255,19 @@ def test_a_whole_session_of_built_messages_is_in_order_and_survives_the_wire() -
     for message in heard:
         dialogue.hear(message)
     assert dialogue.state is SessionState.FINISHED
+
+
+@pytest.mark.parametrize(
+    ("fields", "rates"),
+    [
+        ({}, messages.Rates(10, 5, "high")),
+        ({"Rate": "0"}, messages.Rates(0, 5, "high")),
+        ({"MinRate": "7", "Adaptive": "Fixed"}, messages.Rates(10, 7, "fixed")),
+        ({"Rate": "-1", "MinRate": "-7"}, messages.Rates(0, 0, "high")),
+        ({"Rate": "9" * 15}, messages.Rates(messages.LARGEST_RATE, 5, "high")),
+    ],
+)
+def test_rates_change_by_what_is_given_and_stay_within_bounds(
+    fields: dict[str, str], rates: messages.Rates
+) -> None:
+    assert messages.rates_of(Message("RATE", fields), messages.Rates(10, 5, "high")) == rates

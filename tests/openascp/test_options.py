@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asperacentral.fasp.messages import LARGEST_RATE
 from asperacentral.openascp.files.afterwards import Afterwards
 from asperacentral.openascp.files.attributes import Preserve
 from asperacentral.openascp.files.selection import Rule, TimeLimits
 from asperacentral.openascp.option_table import REFUSED
 from asperacentral.openascp.option_values import Rate
-from asperacentral.openascp.options import LARGEST_RATE, Options, Secrets, UsageError, manager_of, parse
+from asperacentral.openascp.options import Options, Secrets, UsageError, manager_of, parse
 
 BASE = ["--mode=send", "--host=server"]
 

@@ -230,14 +230,12 @@ class ServerSession:
             case MessageType.CANCEL:
                 self._half.fail(SessionFailure(FaspCode.USER_CANCEL))
             case MessageType.RATE:
-                target, minimum = (
-                    max(0, command.integer(name, now))
-                    for name, now in (("Rate", self._granted.target), ("MinRate", self._granted.minimum))
+                wanted = messages.rates_of(command, self._rates_told())
+                self._put_in_force(
+                    WantedRates(wanted.target_rate, wanted.minimum_rate, messages.policy_of(command))
                 )
-                self._put_in_force(WantedRates(target, minimum, messages.policy_of(command)))
                 granted = self._granted
                 self._conversation.send(Rates(granted.target, granted.minimum, granted.policy))
-
             case MessageType.VLINK:
                 facts = self._caps.obey(command, incoming=self._hello.sending)
                 if facts is not None:
