@@ -6,9 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from asperacentral.commands.local import LocalDaemon
 from tests import recording
+
+# No test may depend on the machine being fast. `--hypothesis-profile=thorough` looks for longer.
+settings.register_profile("usual", deadline=None, max_examples=50)
+settings.register_profile("thorough", deadline=None, max_examples=2000)
+settings.load_profile("usual")
 
 _LAUNCHER = Path(__file__).with_name("recording_daemon.py")
 

@@ -65,7 +65,7 @@ class Engine:
         self._at_once = at_once
         self._entries: dict[str, Entry] = {}
         self._listeners: list[Listener] = []
-        self._change = 0
+        self._change = round(time.time() * 1000)  # above all that an earlier life has told
         self._look: DelayedCall | None = None
         self._closed = False
 

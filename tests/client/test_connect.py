@@ -61,6 +61,21 @@ def test_a_transfer_is_started_watched_stopped_resumed_and_removed(
     assert (allowed.downloads / "big").read_bytes() == (docroot / "big").read_bytes()
 
 
+def test_who_asks_on_after_a_restart_hears_of_what_is_new(
+    tmp_path: Path, node: LocalNode, docroot: Path
+) -> None:
+    (docroot / "file").write_text("text")
+    token = 0
+    for _ in range(2):
+        with LocalDesktop(tmp_path / "client") as desktop:
+            desktop.site = "a program/1.0"
+            uuid = start(desktop, spec(node, "receive", "/file"))["uuid"]
+            desktop.until_status(uuid, "completed")
+            _, told = desktop.connect("POST", "transfers/activity", {"iteration_token": token, **APP})
+        assert uuid in [each["uuid"] for each in told["transfers"]]
+        token = told["iteration_token"]
+
+
 def test_a_program_finds_it_by_a_file_and_names_files_as_they_are(
     tmp_path: Path, node: LocalNode, docroot: Path
 ) -> None:
