@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp import names
 from asperacentral.openascp.confined import Files
-from asperacentral.openascp.exchange import partial, resuming, sharing
+from asperacentral.openascp.exchange import holes, partial, resuming, sharing
 from asperacentral.openascp.exchange.checkpoint import BLOCK, Identity
 from asperacentral.openascp.exchange.dealing import Share
 from asperacentral.openascp.exchange.finishing import Finisher
@@ -223,14 +223,15 @@ class Decider:
             )  # with its range, if it is one
             shares = b"" if share is None else b"\0%d shares" % share.count
             identity = Identity(entry.size, entry.modified, source + shares, 0)
-        extent = (0, entry.size) if share is None else (share.start, share.size)
+        whole = [(0, entry.size)] if entry.size else []
+        missing = tuple(holes.without(whole, entry.holes)) if share is None else ((share.start, share.size),)
         return Target(
             entry,
             place,
             partial.partial_name(place, terms),
             partial.checkpoint_name(place, terms),
             identity,
-            (extent,) if entry.size else (),
+            missing,
             clear=partial.clear_name(place, terms) if self._decrypts else b"",
             share=share,
             fresh=fresh,

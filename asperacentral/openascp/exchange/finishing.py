@@ -11,7 +11,7 @@ import stat
 
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.confined import Files
-from asperacentral.openascp.exchange import partial
+from asperacentral.openascp.exchange import holes, partial
 from asperacentral.openascp.exchange.messages import DONE, SKIPPED, Entry
 from asperacentral.openascp.exchange.target import Target
 from asperacentral.openascp.exchange.terms import Terms
@@ -83,9 +83,10 @@ class Finisher:
 
         `checksum` is what the sending half computed. OSError, Failure.
         """
+        entry = target.entry
+        holes.leave(descriptor, target.holes, entry.size)
         _flush(descriptor)
         self._syncing.wrote(descriptor)
-        entry = target.entry
         size = os.fstat(descriptor).st_size
         if size != entry.size:
             raise Failure(FaspCode.DISK_WRITE, f"the destination has {size} bytes of {entry.size}")

@@ -119,7 +119,7 @@ class NoMoreArguments:
 
 
 class Entry(NamedTuple):
-    """What a scan found: `path` is relative to its argument, empty for the argument itself."""
+    """What a scan found: `path` is relative to its argument, empty for the argument itself; for `holes` see there."""
 
     id: int
     argument: int
@@ -133,6 +133,7 @@ class Entry(NamedTuple):
     group: int = -1
     link: bytes = b""
     attributes: tuple[tuple[bytes, bytes], ...] = ()
+    holes: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

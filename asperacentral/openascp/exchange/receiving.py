@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from asperacentral.fasp.errors import FaspCode, known
 from asperacentral.openascp.confined import Files
+from asperacentral.openascp.exchange import holes
 from asperacentral.openascp.exchange.asking import Asking
 from asperacentral.openascp.exchange.channel import UNASKED, BesideSink, ChannelSink
 from asperacentral.openascp.exchange.comparing import COMPARISONS, Comparer
@@ -205,6 +206,10 @@ class ReceivingHalf(Half):
         for entry in entries:
             if entry.id != self._next_id or entry.argument not in self.arguments or entry.size < 0:
                 raise SessionFailure(FaspCode.FASP_PROTO, "an entry out of turn")
+            try:
+                holes.check(entry.holes, entry.size)
+            except ValueError as error:
+                raise SessionFailure(FaspCode.FASP_PROTO, str(error)) from error
             self._next_id += 1
             self.tally.begun(entry.argument, self._due(entry) if entry.kind == FILE else 0)
         self._entries.put_nowait(entries)

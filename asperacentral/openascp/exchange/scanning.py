@@ -15,7 +15,10 @@ from typing import NamedTuple
 
 from asperacentral.fasp.errors import FaspCode
 from asperacentral.openascp.confined import Files
+from asperacentral.openascp.exchange import holes
+from asperacentral.openascp.exchange.checkpoint import BLOCK
 from asperacentral.openascp.exchange.dealing import Share
+from asperacentral.openascp.exchange.holes import Extents
 from asperacentral.openascp.exchange.messages import FILE, FOLDER, LINK, Argument, Entry, Scanned
 from asperacentral.openascp.exchange.paths import before, joined
 from asperacentral.openascp.exchange.terms import ENCRYPT, Terms
@@ -87,6 +90,7 @@ class Scanner:
         self._keeps_access_time = self._preserve.access_time or self._preserve.source_access_time
         self._scanned: set[tuple[int, int]] | None = set() if terms.skip_duplicates else None
         self._sealed = terms.file_crypt == ENCRYPT
+        self._looks_for_holes = attributes_too and not terms.file_crypt
         self._deal = terms.deal()
         # Then a regular file is an entry, whatever it is: no rule concerns it, and nothing more is read of it.
         self._simple = self._deal.alone and self._selection.everything and not self._reads_attributes
@@ -275,9 +279,24 @@ class Scanner:
             group=found.st_gid,
             link=self._files.read_link(here.place) if kind == LINK else b"",
             attributes=self._attributes(here.place, kind) if self._reads_attributes else (),
+            holes=self._holes(here) if kind == FILE and share is None and size == found.st_size else (),
         )
         self._next_id += 1
         return Found(entry, here.place, shown_path(argument, here.path), start, found.st_size, share)
+
+    def _holes(self, here: _Waiting) -> Extents:
+        """What need not be read of a sparse file. One that cannot be looked into fails when it is read."""
+        found = here.found
+        if found.st_size <= BLOCK or found.st_blocks * 512 >= found.st_size or not self._looks_for_holes:
+            return ()
+        try:
+            descriptor = self._files.open_file(here.place, os.O_RDONLY)
+        except (OSError, Failure):
+            return ()
+        try:
+            return holes.found(descriptor, found.st_size)
+        finally:
+            os.close(descriptor)
 
     def _size(self, clear: int) -> int:
         """As it travels."""

@@ -474,7 +474,7 @@ def _by_weight(entries: list[Entry]) -> Iterator[list[Entry]]:
     group: list[Entry] = []
     weight = 0
     for entry in entries:
-        own = len(entry.path) + len(entry.link)
+        own = len(entry.path) + len(entry.link) + 16 * len(entry.holes)
         if entry.attributes:
             own += sum(len(name) + len(value) for name, value in entry.attributes)
         if group and weight + own > LARGEST_CONTROL // 4:

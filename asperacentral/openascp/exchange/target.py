@@ -5,11 +5,11 @@ from __future__ import annotations
 import stat
 from typing import NamedTuple, Protocol
 
+from asperacentral.openascp.exchange import holes
 from asperacentral.openascp.exchange.checkpoint import Identity, extents_without
 from asperacentral.openascp.exchange.dealing import Share
+from asperacentral.openascp.exchange.holes import Extents
 from asperacentral.openascp.exchange.messages import Entry
-
-Extents = tuple[tuple[int, int], ...]
 
 
 class Left(Protocol):
@@ -52,13 +52,20 @@ class Target(NamedTuple):
 
     @property
     def kept(self) -> int:
-        """How many bytes are there already."""
+        """How many bytes are there already, or are holes."""
+        if self.share is None:
+            return self.entry.size - sum(length for _, length in self.missing)
         return self.leftover.size if self.leftover is not None else 0
+
+    @property
+    def holes(self) -> Extents:
+        """Those that are left out."""
+        return self.entry.holes if self.share is None else ()
 
     def resuming(self, leftover: Left) -> Target:
         """The same, with what `leftover` has."""
         start, end = (0, self.entry.size) if self.share is None else (self.share.start, self.share.end)
-        missing = tuple(extents_without(leftover.present, end, start))
+        missing = tuple(holes.without(extents_without(leftover.present, end, start), self.holes))
         return self._replace(missing=missing, leftover=leftover)
 
     @property

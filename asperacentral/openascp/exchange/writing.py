@@ -18,7 +18,7 @@ from queue import Empty, SimpleQueue
 
 from asperacentral.fasp.errors import FaspCode, known
 from asperacentral.openascp.confined import Files
-from asperacentral.openascp.exchange import partial, sharing
+from asperacentral.openascp.exchange import holes, partial, sharing
 from asperacentral.openascp.exchange.bundle import GOOD, Shape
 from asperacentral.openascp.exchange.finishing import Finisher
 from asperacentral.openascp.exchange.layout import Contiguous, Layout, Piece
@@ -347,8 +347,10 @@ class StreamWriter:
         return not incoming.dropped
 
     def _moved(self, incoming: _Incoming, piece: Piece) -> None:
-        if piece.offset <= incoming.contiguous:
-            incoming.contiguous = max(incoming.contiguous, piece.offset + piece.length)
+        sparse = incoming.target.holes
+        contiguous = holes.over(incoming.contiguous, sparse)
+        if piece.offset <= contiguous:
+            incoming.contiguous = holes.over(max(contiguous, piece.offset + piece.length), sparse)
         with self._lock:
             count, _ = self._news.moved.get(piece.file, (0, 0))
             self._news.moved[piece.file] = (count + piece.length, incoming.contiguous)
