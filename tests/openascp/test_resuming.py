@@ -68,6 +68,29 @@ def test_a_session_after_a_kill_sends_only_what_is_missing(
     assert [path.name for path in target.parent.iterdir()] == ["target"]
 
 
+@BOTH
+@pytest.mark.parametrize("level", [1, 3])
+def test_a_sparse_file_goes_on_after_a_kill_and_its_holes_stay_holes(
+    run: Run, tmp_path: Path, own_sshd: Sshd, source: Path, mode: str, level: int
+) -> None:
+    size = 100 * BLOCK
+    with source.open("r+b") as file:  # it has data at its beginning, and some more of it later
+        file.truncate(size)
+        file.seek(60 * BLOCK)
+        file.write(random.Random(4).randbytes(BLOCK))
+    os.utime(source, (1_700_000_000, 1_700_000_000))
+    if source.stat().st_blocks * 512 > size // 2:
+        pytest.skip("this file system has no holes")
+    target = tmp_path / "in" / "target"
+    target.parent.mkdir()
+    interrupted(run, source, target, mode, level, own_sshd)
+    done = run(mode, [source], target, JOB, f"-k{level}", server=own_sshd).done()
+    assert target.read_bytes() == source.read_bytes()
+    assert done.integer("FileBytes") == size
+    assert done.integer("TransferBytes") < 8 * BLOCK
+    assert target.stat().st_blocks * 512 < 10 * BLOCK
+
+
 def test_a_damaged_checkpoint_only_costs_time(run: Run, tmp_path: Path, own_sshd: Sshd, source: Path) -> None:
     target = tmp_path / "in" / "target"
     target.parent.mkdir()
