@@ -9,7 +9,7 @@ PYTHON ?= python3
 VENV ?= .venv
 TESTS ?=
 # Tests mostly wait for processes: more at a time than there are cores.
-WORKERS ?= $(shell echo $$(( 4 * $$(getconf _NPROCESSORS_ONLN || echo 1) )))
+WORKERS ?= $(shell echo $$(( 3 * $$(getconf _NPROCESSORS_ONLN || echo 1) )))
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 

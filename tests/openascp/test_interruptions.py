@@ -46,6 +46,7 @@ def moving(message: object) -> bool:
 
 
 @BOTH
+@pytest.mark.large
 def test_sigkill_at_any_moment_leaves_no_wrong_file_and_a_rerun_completes(
     run: Run, tmp_path: Path, mode: str
 ) -> None:

@@ -102,6 +102,7 @@ def test_low_leaves_tcp_what_it_has_alone_and_takes_the_rest_when_it_goes() -> N
     assert rate > 0.6 * 40
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("first", ["fair", "TCP"])
 def test_fair_and_tcp_leave_each_other_a_share(first: str) -> None:
     simulation = link()
@@ -121,6 +122,7 @@ def test_fair_and_tcp_leave_each_other_a_share(first: str) -> None:
     assert (tcp.received - before) * 8e-6 / 8 > 0.2 * 40
 
 
+@pytest.mark.large
 def test_the_queue_is_short_again_when_tcp_has_gone() -> None:
     simulation = link()
     flow = simulation.add(target=80 * KBPS, policy=Policy.FAIR)
@@ -134,6 +136,7 @@ def test_the_queue_is_short_again_when_tcp_has_gone() -> None:
     assert rate > 0.85 * 40
 
 
+@pytest.mark.large
 def test_over_a_long_way_a_late_session_gets_its_share_in_half_a_minute() -> None:
     simulation = link(rate=20, delay=0.08)
     flows = [simulation.add(target=40 * KBPS, policy=Policy.FAIR, start=start) for start in (0.0, 4.0)]
@@ -142,6 +145,7 @@ def test_over_a_long_way_a_late_session_gets_its_share_in_half_a_minute() -> Non
     assert 0.8 < late / first < 1.2
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("loss", [0.0, 0.02])
 def test_a_queue_too_short_to_see_is_known_by_its_losses(loss: float) -> None:
     simulation = link(queue=0.005, loss=loss)
