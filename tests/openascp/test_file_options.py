@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bulk import bulky
 from tests.openascp.conftest import ON_BOTH, Run, names
 
 pytestmark = pytest.mark.sshd
@@ -172,8 +173,7 @@ def test_a_pull_leaves_no_manifest_at_its_source(run: Run, tree: Path) -> None:
 
 
 def test_an_unfinished_manifest_of_the_far_side_has_its_suffix(run: Run, tree: Path) -> None:
-    with (tree / "z.big").open("wb") as file:
-        file.truncate(1 << 30)
+    bulky(tree / "z.big", 1 << 30)
     options = ["--file-manifest=text", "--file-manifest-inprogress-suffix=.busy", "-l", "10m"]
     process = run("send", [f"{tree}/."], tree.parent / "copy", "-d", *options)
     process.listener.wait_for("STOP")
@@ -242,8 +242,7 @@ def test_blocks_are_no_larger_than_asked(run: Run, tree: Path, mode: str) -> Non
 
 @BOTH
 def test_a_rate_in_percent_is_of_what_was_measured(run: Run, tree: Path, mode: str) -> None:
-    with (tree / "big").open("wb") as file:
-        file.truncate(20 << 30)
+    bulky(tree / "big", 20 << 30)
     options = ["-w", "r", "-l", "1%", "--rate-cap=400000"]
     process = run(mode, [tree / "big"], tree.parent / "copy", *options)
     measured = process.listener.wait_for(lambda message: "BWMeasurement" in message.fields)

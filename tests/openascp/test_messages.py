@@ -12,6 +12,7 @@ import pytest
 
 from asperacentral.fasp import messages
 from asperacentral.fasp.messages import cancel
+from tests.bulk import bulky
 from tests.openascp.conftest import ON_BOTH, Run
 from tests.openascp.manager import Listener, Openascp
 
@@ -126,8 +127,7 @@ def test_cancel_ends_with_code_28_and_leaves_nothing(run: Run, tmp_path: Path) -
 
 
 def test_all_managers_hear_the_session_and_each_can_end_it(run: Run, tmp_path: Path) -> None:
-    with (tmp_path / "big").open("wb") as file:
-        file.truncate(1 << 30)
+    bulky(tmp_path / "big", 1 << 30)
     other = Listener()
     process = run("send", [tmp_path / "big"], tmp_path / "copy", "-M", str(other.port), "-l", "1000")
     other.wait_for("START")

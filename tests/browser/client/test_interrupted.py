@@ -16,19 +16,17 @@ from tests.browser.client.browser import Browser
 from tests.browser.client.conftest import LOCAL, VERSIONS, serving
 from tests.browser.client.ways import ByGateway, ByLocalClient, Way, digest, ended, last_told
 from tests.browser.conftest import ClientPorts
+from tests.bulk import bulky
 from tests.gateway.site import BASE, Site
 from tests.gateway.test_sessions import Central
 
 HUGE = 4_000_000_000
-"""Bytes of a file without contents: more than is moved until somebody breaks in."""
+"""Bytes of a file: more than is moved until somebody breaks in."""
 
 
 @pytest.fixture
 def huge(tmp_path: Path) -> Path:
-    file = tmp_path / "huge.bin"
-    with file.open("wb") as opened:
-        opened.truncate(HUGE)
-    return file
+    return bulky(tmp_path / "huge.bin", HUGE)
 
 
 @pytest.fixture

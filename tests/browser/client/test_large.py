@@ -15,7 +15,7 @@ from tests.browser.chromium import Chromium
 from tests.browser.client.ways import ByGateway, Way, digest
 
 SIZE = 1_000_000_000
-BLOCK, APART = 64 * 1024, 5_000_000
+BLOCK, APART = 64 * 1024, 1_000_000
 """Random bytes lie in it so far apart: quickly made, and no two parts of the file are the same."""
 MOST_OF_GATEWAY, MOST_OF_PAGE = 150_000_000, 600_000_000
 

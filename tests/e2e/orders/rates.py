@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asperacentral.commands.client import Refused
+from tests.bulk import bulky
 from tests.e2e.orders.trial import HALVES, Trial, shows, status
 from tests.e2e.site import until
 
@@ -32,8 +33,7 @@ def bounds_the_target_rate(trial: Trial) -> None:
     sides=(HALVES,),
 )
 def takes_percent_of_what_it_measures(trial: Trial) -> None:
-    with trial.file.open("wb") as file:
-        file.truncate(8 << 30)
+    bulky(trial.file, 8 << 30)
     cap = 400_000
     elements = {
         "LinkParameters/AutoDetectCapacity": "Yes",
