@@ -6,7 +6,7 @@ name that nothing but holes is where they are to be. They begin and end where bl
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 from collections.abc import Iterable, Iterator
 
@@ -83,7 +83,15 @@ def leave(descriptor: int, holes: Extents, size: int) -> None:
 
 
 def _seek(descriptor: int, place: int, what: int, size: int) -> int:
-    """The next hole, or the next data; the file's end where there is none."""
-    with contextlib.suppress(OSError):
+    """The next hole, or the next data; the file's end where there is none. OSError.
+
+    A file system that cannot tell has nothing but data. Whatever else goes wrong says nothing about holes.
+    """
+    try:
         return os.lseek(descriptor, place, what)
-    return size
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return size
+        if error.errno == errno.EINVAL:
+            return place if what == os.SEEK_DATA else size
+        raise

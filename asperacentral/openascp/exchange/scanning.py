@@ -295,6 +295,8 @@ class Scanner:
             return ()
         try:
             return holes.found(descriptor, found.st_size)
+        except OSError:
+            return ()
         finally:
             os.close(descriptor)
 

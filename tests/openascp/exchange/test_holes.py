@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -103,6 +104,28 @@ def test_sparse_files_arrive_as_they_are_and_only_their_data_travels(tmp_path: P
         assert copy.stat().st_blocks * 512 < 4 * BLOCK
     moved = [arguments[1] for name, arguments in pair.sender.heard if name == "moved"]
     assert sum(moved) < 6 * BLOCK
+
+
+@pytest.mark.parametrize("fault", [errno.EIO, errno.EINVAL])
+def test_a_disk_that_cannot_tell_has_no_holes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: int
+) -> None:
+    file = sparse(tmp_path / "file", 4 * BLOCK, (3 * BLOCK, b"data"))
+    true = os.lseek
+
+    def lseek(descriptor: int, place: int, what: int) -> int:
+        if what == (os.SEEK_DATA if fault == errno.EIO else os.SEEK_HOLE):
+            raise OSError(fault, os.strerror(fault))
+        return true(descriptor, place, what)
+
+    monkeypatch.setattr(os, "lseek", lseek)
+    if fault == errno.EINVAL:
+        assert found(file) == ()
+    pair = Pair([file], tmp_path / "there")
+    pair.run()
+    assert (tmp_path / "there" / "file").read_bytes() == file.read_bytes()
+    moved = [arguments[1] for name, arguments in pair.sender.heard if name == "moved"]
+    assert sum(moved) == 4 * BLOCK
 
 
 def test_what_a_former_session_left_in_a_hole_is_gone(tmp_path: Path) -> None:
