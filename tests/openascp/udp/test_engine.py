@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -21,53 +21,10 @@ from asperacentral.openascp.udp.packets import Kind
 from asperacentral.openascp.udp.rates import Policy
 from asperacentral.openascp.udp.setting import Setting
 from asperacentral.openascp.udp.sockets import UdpSocket
+from tests.openascp.udp.streams import Sink, Source
 
 MB = 1_000_000
 FAST = Setting(2_000_000, policy=Policy.FIXED)
-
-
-class Source:
-    """Bytes, in pieces; between pieces there is nothing for a while."""
-
-    def __init__(self, data: bytes, pauses: int = 0) -> None:
-        self._data, self._place, self._pauses = data, 0, pauses
-        self.broken: Exception | None = None
-        self.held = threading.Event()
-        self.held.set()
-
-    def read(self, size: int) -> bytes | None:
-        if self.broken:
-            raise self.broken
-        if not self.held.wait(0.01):
-            return b""
-        if self._place == len(self._data):
-            return None
-        if self._pauses:
-            self._pauses -= 1
-            time.sleep(0.01)
-            return b""
-        piece = self._data[self._place : self._place + min(size, 100_000)]
-        self._place += len(piece)
-        return piece
-
-
-class Sink:
-    """Memory; `taken` is called for each write."""
-
-    def __init__(self, size: int, taken: Callable[[], None] = lambda: None) -> None:
-        self.data = bytearray(size)
-        self.count = 0
-        self.waiting = 0
-        self._taken = taken
-
-    def write(self, offset: int, data: bytes) -> None:
-        self.data[offset : offset + len(data)] = data
-        self.count += len(data)
-        self._taken()
-
-    @property
-    def backlog(self) -> int:
-        return self.waiting
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import os
 import select
 import socket
 import threading
-import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
@@ -26,6 +25,7 @@ from asperacentral.openascp.udp.sending import SendingEnd
 from asperacentral.openascp.udp.setting import Setting
 from asperacentral.openascp.udp.sockets import UdpSocket
 from bench.wan.simulator import HEADERS, whole
+from tests.openascp.udp.streams import Sink, Source
 
 LOCAL = "127.0.0.1"
 SECRET = bytes(range(32))
@@ -272,37 +272,6 @@ class Translation:
                         self._near.sendto(outer.recv(65_536), self._caller)
                 except OSError:
                     continue
-
-
-class Source:
-    """Bytes, in pieces."""
-
-    def __init__(self, data: bytes) -> None:
-        self._left = data
-
-    def read(self, size: int) -> bytes | None:
-        piece, self._left = self._left[:size], self._left[size:]
-        return piece or None
-
-
-class Sink:
-    """What came."""
-
-    backlog = 0
-
-    def __init__(self, size: int) -> None:
-        self.data = bytearray(size)
-        self.count = 0
-
-    def write(self, offset: int, data: bytes) -> None:
-        self.data[offset : offset + len(data)] = data
-        self.count += len(data)
-
-    def reaches(self, count: int) -> bool:
-        until = time.monotonic() + 60
-        while self.count < count and time.monotonic() < until:
-            time.sleep(0.01)
-        return self.count >= count
 
 
 @pytest.mark.parametrize("caller_sends", [True, False])

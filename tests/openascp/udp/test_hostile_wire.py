@@ -18,6 +18,7 @@ from asperacentral.openascp.udp.meeting import answer, call
 from asperacentral.openascp.udp.rates import Policy
 from asperacentral.openascp.udp.setting import Setting
 from asperacentral.openascp.udp.sockets import UdpSocket
+from tests.openascp.udp.streams import Sink, Source
 
 SIZE = 1_500_000
 LOCAL = "127.0.0.1"
@@ -84,7 +85,7 @@ class Meddler:
 def test_forged_replayed_and_truncated_datagrams_change_nothing_but_counters(
     caller_sends: bool, cipher: Cipher
 ) -> None:
-    data, secret, sink = os.urandom(SIZE), new_secret(), Memory()
+    data, secret, sink = os.urandom(SIZE), new_secret(), Sink(SIZE)
     listening, calling = UdpSocket(socket.AF_INET, LOCAL), UdpSocket(socket.AF_INET, LOCAL)
     meddler = Meddler(listening.port)
     try:
@@ -107,28 +108,3 @@ def test_forged_replayed_and_truncated_datagrams_change_nothing_but_counters(
     for end in (sending.end, receiving.end):
         rejected = end.inbox.rejected
         assert min(rejected.truncated, rejected.replayed, rejected.forged, rejected.foreign) > 0
-
-
-class Source:
-    """Bytes, in pieces."""
-
-    def __init__(self, data: bytes) -> None:
-        self._left = data
-
-    def read(self, size: int) -> bytes | None:
-        piece, self._left = self._left[:size], self._left[size:]
-        return piece or None
-
-
-class Memory:
-    """What came, and how many bytes did."""
-
-    backlog = 0
-
-    def __init__(self) -> None:
-        self.data = bytearray(SIZE)
-        self.count = 0
-
-    def write(self, offset: int, data: bytes) -> None:
-        self.data[offset : offset + len(data)] = data
-        self.count += len(data)

@@ -17,7 +17,8 @@ from asperacentral.openascp.udp.meeting import BlockedError, Link, PlaneLostErro
 from asperacentral.openascp.udp.packets import UNKNOWN_LENGTH, Kind, Probe, Report
 from asperacentral.openascp.udp.rates import Policy
 from asperacentral.openascp.udp.setting import Setting
-from tests.openascp.udp.test_engine import MB, Sink, Source, met
+from tests.openascp.udp.streams import Sink, Source
+from tests.openascp.udp.test_engine import MB, met
 
 SLOW = Setting(200_000, policy=Policy.FIXED)
 FAR = 2**62
