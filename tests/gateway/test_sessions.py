@@ -155,12 +155,8 @@ def test_central_cancels_an_upload(both: tuple[Site, Central]) -> None:
 def test_central_cancels_a_download(both: tuple[Site, Central]) -> None:
     site, central = both
     (site.root / "alice/long").write_bytes(bytes(64 << 20))
-    spec = spec_header(receive_spec("long", cookie="cancelled download"))
     with socket.create_connection(("127.0.0.1", site.port), timeout=60) as connection:
-        connection.sendall(
-            f"GET {BASE}/v3/download HTTP/1.1\r\nHost: x\r\nX-Aspera-Spec: {spec}\r\n"
-            f"Authorization: {ALICE['Authorization']}\r\n\r\n".encode()
-        )
+        fetch(connection, "long", "cancelled download")
         assert connection.recv(100).startswith(b"HTTP/1.1 200")
         session = central.session("cancelled download", ended=False)
         central.client.cancel_session(session["session_uuid"])
@@ -194,13 +190,9 @@ def test_central_pauses_a_download_and_gives_it_a_rate(both: tuple[Site, Central
     size, rate = 24 << 20, 48_000
     with (site.root / "alice/r").open("wb") as file:
         file.truncate(size)
-    spec = spec_header(receive_spec("r", cookie="rated"))
     with site.connection() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
-        connection.sendall(
-            f"GET {BASE}/v3/download HTTP/1.1\r\nHost: x\r\nX-Aspera-Spec: {spec}\r\n"
-            f"Authorization: {ALICE['Authorization']}\r\n\r\n".encode()
-        )
+        fetch(connection, "r", "rated")
         session = central.session("rated", ended=False)["session_uuid"]
         central.client.pause_session(session)
         until(lambda: central.session("rated", ended=False)["status"] == "paused", "the pause")
@@ -251,3 +243,12 @@ def test_a_gateway_that_is_killed_leaves_no_session_running(both: tuple[Site, Ce
         assert central.session("killed")["status"] in ("error", "orphaned")
     (site.folder / "var/run/aspera/httpgateway.http").unlink()
     site.start()
+
+
+def fetch(connection: socket.socket, name: str, cookie: str) -> None:
+    """Ask for a file, as a page does with protocol version 3."""
+    spec = spec_header(receive_spec(name, cookie=cookie))
+    connection.sendall(
+        f"GET {BASE}/v3/download HTTP/1.1\r\nHost: x\r\nX-Aspera-Spec: {spec}\r\n"
+        f"Authorization: {ALICE['Authorization']}\r\n\r\n".encode()
+    )

@@ -65,6 +65,21 @@ def local(browser: Browser, tmp_path: Path) -> Iterator[LocalDesktop]:
     desktop.end()
 
 
+@pytest.fixture
+def docroot(tmp_path: Path) -> Path:
+    """What the node serves."""
+    folder = tmp_path / "docroot"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def node(tmp_path: Path, docroot: Path) -> Iterator[LocalNode]:
+    """A server that the local client moves files to and from."""
+    with LocalNode(tmp_path, docroot, "demo", "a long password") as node:
+        yield node
+
+
 @contextmanager
 def serving(name: str, folder: Path, ports: ClientPorts) -> Iterator[Callable[[Browser], Way]]:
     """What pages use for a way: a gateway, or a local client and a node."""

@@ -23,19 +23,6 @@ from tests.gateway.site import BASE, Answer, Site, receive_spec, send_spec
 # Connect's library and the local client.
 
 
-@pytest.fixture
-def docroot(tmp_path: Path) -> Path:
-    folder = tmp_path / "docroot"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def node(tmp_path: Path, docroot: Path) -> Iterator[LocalNode]:
-    with LocalNode(tmp_path, docroot, "demo", "a long password") as node:
-        yield node
-
-
 class Connect:
     """A page with Connect's library: `calls` are its methods with callbacks, `seen` what its events told."""
 

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from asperacentral.commands.local import LocalNode
 from tests.browser.client.browser import Browser
 from tests.browser.client.ways import digests, ended
 from tests.client.support import LocalDesktop, content, spec, until
-
-
-@pytest.fixture
-def docroot(tmp_path: Path) -> Path:
-    folder = tmp_path / "docroot"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def node(tmp_path: Path, docroot: Path) -> Iterator[LocalNode]:
-    with LocalNode(tmp_path, docroot, "demo", "a long password") as node:
-        yield node
 
 
 def test_a_transfer_is_steered_stopped_resumed_and_removed(
