@@ -25,7 +25,7 @@ from asperacentral.fasp.manager import Program
 from asperacentral.fasp.messages import FileState, Identity, Progress, Rates, Tally
 from asperacentral.fasp.processes import ProcessEnd
 from asperacentral.fasp.reactor import ManagerReactor
-from tests.fasp.test_manager import FORKED, LICENSED, House
+from tests.fasp.house import FORKED, LICENSED, House
 
 FOREIGN = 666_666
 

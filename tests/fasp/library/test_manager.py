@@ -30,7 +30,7 @@ from asperacentral.fasp import (
 )
 from asperacentral.fasp.management import Decoder, LocalProtocolError, Message, encode
 from asperacentral.fasp.messages import FileState, Identity, Progress, Rates
-from tests.fasp.test_manager import COMMAND
+from tests.fasp.house import COMMAND
 
 PROGRAM = Program(COMMAND, own=True)
 SECONDS = 60
