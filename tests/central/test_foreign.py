@@ -11,9 +11,8 @@ from asperacentral.central.model import ALL, Endpoint, RateChange, SessionRecord
 from asperacentral.central.query import FileTransferFilter
 from asperacentral.fasp.management import Decoder, Message, MessageType
 from asperacentral.fasp.session import SessionEnding
-from tests.central.world import World
+from tests.central.world import LANE, World
 
-LANE = "http://127.0.0.1:9/observer"
 SESSION = "11111111-2222-4333-8444-555555555555"
 RECORDED = (Path(__file__).parent / "server_half.fasp").read_bytes()
 """What a server half says of a session in which a client sends it a file."""

@@ -1,4 +1,4 @@
-"""From a submitted order to its end: sessions, retries, cancels, pauses, and what survives a crash."""
+"""From a submitted order to its end: sessions, retries, files and counters."""
 
 from __future__ import annotations
 
@@ -8,28 +8,19 @@ from pathlib import Path
 import pytest
 
 from asperacentral.central.errors import (
-    InvalidValue,
     JobFormatInvalid,
     JobNotFound,
     JobSubmissionError,
     JobTypeNotFound,
     SessionNotFound,
-    SubscriptionNotFound,
 )
 from asperacentral.central.gathering import GATHER_TIME
-from asperacentral.central.model import ALL, Endpoint, RateChange
 from asperacentral.central.query import FileTransferFilter
 from asperacentral.fasp.management import Message
 from asperacentral.fasp.management import MessageType as M
 from asperacentral.fasp.manager import SessionEnding
 from asperacentral.store.store import StoreOptions
-from tests.central.world import START, World, order
-
-LANE = "http://127.0.0.1:9/observer"
-
-
-def subscribe(world: World, kind: str, subject: str = ALL, topics: tuple[str, ...] = ()) -> str:
-    return world.result(world.central.subscribe(kind, subject, Endpoint(LANE), None, topics, 3600)).id
+from tests.central.world import LANE, World, order, subscribe
 
 
 def test_an_order_becomes_a_session_with_the_orders_values(world: World) -> None:
@@ -126,105 +117,6 @@ def test_a_process_that_cannot_be_started_ends_the_job(world: World) -> None:
     assert (record.status, record.error_description) == ("error", "cannot launch: no such program")
 
 
-def test_cancelling_a_running_job_ends_its_session_and_it_is_not_retried(world: World) -> None:
-    job_id = world.submit(retries=5)
-    world.result(world.central.cancel_job(job_id))
-    assert world.transfers.cancelled == [world.session_id]
-    world.fails(28, "cancelled by the user")
-    assert world.result(world.central.query_session(world.session_id)).status == "cancelled"
-    world.advance(1000)
-    assert len(world.transfers.launched) == 1
-    world.result(world.central.cancel_job(job_id))
-
-
-def test_cancelling_a_job_that_waits_for_a_retry_ends_it_at_once(world: World) -> None:
-    subscribe(world, "job", topics=("Cancelled",))
-    job_id = world.submit()
-    world.fails()
-    world.result(world.central.cancel_job(job_id))
-    assert world.central.list_jobs() == ()
-    world.advance(1000)
-    assert len(world.transfers.launched) == 1
-    assert world.topics(LANE) == ["job Cancelled"]
-
-
-def test_cancelling_a_session_cancels_its_job(world: World) -> None:
-    world.submit()
-    world.result(world.central.cancel_session(world.session_id))
-    world.ends(signal=15)
-    assert world.result(world.central.query_session(world.session_id)).status == "cancelled"
-    assert world.central.list_jobs() == ()
-    with pytest.raises(SessionNotFound):
-        world.result(world.central.cancel_session(world.session_id))
-
-
-def test_a_paused_job_shows_it_and_goes_on_at_its_former_rate(world: World) -> None:
-    job_id = world.submit()
-    world.says(M.SESSION, Rate=5000)
-    world.result(world.central.pause_job(job_id))
-    world.says(M.NOTIFICATION, Rate=0)
-    assert world.result(world.central.query_session(world.session_id)).status == "paused"
-    world.result(world.central.resume_job(job_id))
-    world.says(M.NOTIFICATION, Rate=5000)
-    assert world.result(world.central.query_session(world.session_id)).status == "running"
-    assert world.transfers.commands == [
-        (world.session_id, {"target_rate": 0}),
-        (world.session_id, {"target_rate": 5000}),
-    ]
-
-
-def test_a_job_paused_while_it_waits_starts_no_session_until_it_is_resumed(world: World) -> None:
-    job_id = world.submit()
-    world.fails()
-    world.result(world.central.pause_job(job_id))
-    world.advance(1000)
-    assert len(world.transfers.launched) == 1
-    world.result(world.central.resume_job(job_id))
-    world.settle()
-    assert len(world.transfers.launched) == 2
-
-
-def test_rates_are_changed_in_the_running_session_within_cap_and_locks(world: World) -> None:
-    world.submit()
-    session = world.session_id
-    world.result(world.central.change_rate(session, RateChange("Trickle", 800, 10)))
-    world.result(world.central.change_rate(session, RateChange(bandwidth_cap=500)))
-    world.result(world.central.change_rate(session, RateChange(target_rate=9000)))
-    assert world.transfers.commands == [
-        (session, {"target_rate": 800, "minimum_rate": 10, "policy": "low"}),
-        (session, {"target_rate": 500}),
-        (session, {}),
-        (session, {"target_rate": 500}),
-    ]
-    with pytest.raises(InvalidValue, match="Policy"):
-        world.result(world.central.change_rate(session, RateChange("sprint")))
-    with pytest.raises(SessionNotFound):
-        world.result(world.central.change_rate("none", RateChange()))
-
-
-def test_locked_rates_stay(world: World) -> None:
-    locked = order().replace("<TargetRate>", "<LockTargetRate>true</LockTargetRate><TargetRate>")
-    world.result(world.central.submit("Aspera.IScpTransfer", locked))
-    world.settle()
-    with pytest.raises(InvalidValue, match="locked"):
-        world.result(world.central.change_rate(world.session_id, RateChange(target_rate=1)))
-
-
-@pytest.mark.parametrize(
-    ("path", "inside"),
-    [
-        ("FileParameters/PreserveCreationTime", "<PreserveCreationTime>Yes</PreserveCreationTime>"),
-        ("FileParameters/Protection", "<Protection>Decrypt</Protection><Passphrase>word</Passphrase>"),
-        ("FileParameters/Passphrase", "<Protection>Encrypt</Protection>"),
-    ],
-)
-def test_what_cannot_be_done_is_refused(world: World, path: str, inside: str) -> None:
-    asked = order().replace("</Order>", f"<FileParameters>{inside}</FileParameters></Order>")
-    with pytest.raises(JobSubmissionError, match=path):
-        world.result(world.central.submit("Aspera.IScpTransfer", asked))
-    assert world.central.list_jobs() == ()
-
-
 def test_proxies_are_refused(world: World) -> None:
     asked = order().replace("</RemoteLocation>", "<Proxy><Url>dnat://relay</Url></Proxy></RemoteLocation>")
     with pytest.raises(JobSubmissionError, match="Proxy/Url"):
@@ -312,45 +204,6 @@ def test_statistics_are_told_but_not_stored(world: World) -> None:
     assert world.deliveries(LANE) == []
 
 
-def test_subscriptions_hear_only_of_their_own_subject(world: World) -> None:
-    first = world.submit()
-    subscribe(world, "job", first)
-    world.submit()
-    world.completes()
-    assert world.deliveries(LANE) == []
-    with pytest.raises(JobNotFound):
-        subscribe(world, "job", "none")
-    with pytest.raises(SessionNotFound):
-        subscribe(world, "session", "none")
-
-
-def test_a_subscription_ends_when_its_time_is_over_and_says_so(world: World) -> None:
-    notices = Endpoint("http://127.0.0.1:9/notices")
-    made = world.result(world.central.subscribe("job", ALL, Endpoint(LANE), notices, (), 60))
-    assert world.central.time_remaining(made) == 60
-    world.advance(30)
-    changed = world.result(world.central.update_subscription("job", made.id, (), 100))
-    assert world.central.time_remaining(changed) == 100
-    world.advance(111)
-    world.submit()
-    assert world.deliveries(LANE) == []
-    assert world.topics(notices.address) == ["subscription Changed", "subscription Expired"]
-    with pytest.raises(SubscriptionNotFound):
-        world.result(world.central.update_subscription("job", made.id, (), 10))
-
-
-def test_topics_are_added_and_taken_away(world: World) -> None:
-    made = subscribe(world, "session", topics=("Started",))
-    assert world.result(world.central.update_subscription("session", made, ("error",), 9)).topics == (
-        "Started",
-        "Error",
-    )
-    assert world.result(world.central.unsubscribe("session", made, ("Started",))).topics == ("Error",)
-    assert world.result(world.central.unsubscribe("session", made, ())).topics == ()
-    with pytest.raises(SubscriptionNotFound):
-        world.result(world.central.unsubscribe("session", made, ()))
-
-
 def test_files_that_end_are_written_together_and_can_be_asked_for_before(world: World) -> None:
     world.submit()
     world.says(M.SESSION, Rate=5000)
@@ -384,133 +237,6 @@ def in_store(world: World) -> list[str]:
     """Paths of the files that are in the store now."""
     found = world.result(world.store.files(FileTransferFilter(), 0, 2**62, 100)).items
     return [file.path for file in found]
-
-
-def test_what_waits_to_be_told_knows_when_its_subscription_ends(world: World) -> None:
-    made = subscribe(world, "job")
-    world.submit()
-    assert {d.subscription.expires for d in world.deliveries(LANE)} == {START + 3600}
-    world.advance(10)
-    world.result(world.central.update_subscription("job", made, (), 100))
-    assert {d.subscription.expires for d in world.deliveries(LANE)} == {START + 110}
-    world.result(world.central.unsubscribe("job", made, ()))
-    assert {d.subscription.expires for d in world.deliveries(LANE)} == {START + 10}
-    assert world.store.subscriptions() == []
-
-
-def test_dead_letters_are_listed_told_again_and_dropped(world: World) -> None:
-    subscribe(world, "job")
-    world.submit()
-    central = world.central
-    ids = [delivery.id for delivery in world.deliveries(LANE)]
-    world.result(world.store.settle([], [], [(number, "too old") for number in ids]))
-    found = world.result(central.list_dead_letters(None, None, None))
-    assert [letter.topic for letter in found.items] == ["Waiting", "Connecting"]
-    assert found.items == world.result(central.list_dead_letters(LANE, 0, 10**6)).items
-    woken = world.notifications.woken
-    assert world.result(central.replay_dead_letters(None, (ids[0],))) == 1
-    assert world.notifications.woken == woken + 1
-    assert world.topics(LANE) == ["job Waiting"]
-    assert world.result(central.drop_dead_letters(LANE, ())) == 1
-    assert world.result(central.list_dead_letters(None, None, None)).items == ()
-
-
-def test_an_address_that_is_not_allowed_is_refused(world: World) -> None:
-    world.notifications.refused = "not on the allow-list"
-    with pytest.raises(InvalidValue, match="allow-list"):
-        subscribe(world, "job")
-    world.notifications.refused = None
-    with pytest.raises(InvalidValue, match="Duration"):
-        world.result(world.central.subscribe("job", ALL, Endpoint(LANE), None, (), 0))
-
-
-def test_an_accepted_job_survives_a_crash_with_its_secrets(world: World) -> None:
-    job_id = world.submit()
-    world.fails()
-    world.restart()
-    assert world.central.list_jobs() == (job_id,)
-    assert world.transfers.launched == []
-    world.advance(10)
-    assert world.transfers.launched[0].password == "geheim"
-
-
-def test_sessions_of_a_crashed_daemon_are_adopted(world: World) -> None:
-    subscribe(world, "session")
-    world.submit()
-    session_id = world.session_id
-    world.central.runner.session_launched(session_id, 4711)
-    world.says(M.SESSION)
-    order_of_it = world.transfers.launched[0]
-    world.restart()
-    assert world.transfers.adopted == [(session_id, 4711)]
-    world.transfers.launched.append(order_of_it)
-    world.says(M.SESSION)
-    world.completes()
-    assert world.result(world.central.query_session(session_id)).status == "completed"
-    assert world.topics(LANE) == ["session Started", "session Stopped"]
-
-
-def test_a_session_whose_process_is_gone_is_orphaned_and_its_job_goes_on_at_once(world: World) -> None:
-    job_id = world.submit(retries=0)
-    session_id = world.session_id
-    order_of_it = world.transfers.launched[0]
-    world.restart()
-    world.transfers.launched.append(order_of_it)
-    world.ends(never_connected=True)
-    assert world.result(world.central.query_session(session_id)).status == "orphaned"
-    assert world.session_id != session_id
-    assert world.central.list_jobs() == (job_id,)
-
-
-def test_a_job_cancelled_before_a_crash_stays_cancelled(world: World) -> None:
-    job_id = world.submit()
-    world.result(world.central.cancel_job(job_id))
-    order_of_it = world.transfers.launched[0]
-    world.restart()
-    world.transfers.launched.append(order_of_it)
-    assert world.transfers.cancelled == [world.session_id]
-    world.ends(never_connected=True)
-    assert world.central.list_jobs() == ()
-
-
-def test_subscriptions_and_undelivered_events_survive_a_crash(world: World) -> None:
-    subscribe(world, "job")
-    world.submit()
-    before = world.topics(LANE)
-    world.restart()
-    assert world.topics(LANE) == before
-    world.submit()
-    assert len(world.topics(LANE)) == 2 * len(before)
-
-
-def test_no_secret_is_readable_in_the_store(world: World) -> None:
-    subscribe(world, "job")
-    world.submit()
-    world.store.close()
-    everything = b"".join(path.read_bytes() for path in world.folder.glob("store.db*"))
-    assert b"127.0.0.1" in everything
-    assert b"geheim" not in everything
-    world.restart()
-    world.transfers.launched = []
-
-
-def test_an_ended_jobs_secrets_leave_the_store(world: World) -> None:
-    world.submit()
-    sealed = "select sealed from jobs"
-    connection = sqlite3.connect(world.folder / "store.db")
-    assert connection.execute(sealed).fetchone()[0]
-    world.completes()
-    assert connection.execute(sealed).fetchone()[0] is None
-    connection.close()
-
-
-def test_an_order_that_cannot_be_written_is_refused_and_forgotten(world: World) -> None:
-    blocker = sqlite3.connect(world.folder / "store.db", isolation_level=None)
-    blocker.execute("drop table jobs")
-    with pytest.raises(JobSubmissionError):
-        world.result(world.central.submit("Aspera.IScpTransfer", order()))
-    assert world.central.list_jobs() == ()
-    blocker.close()
 
 
 def test_old_sessions_are_forgotten(world: World) -> None:

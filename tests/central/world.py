@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 from twisted.internet.task import Clock
 
-from asperacentral.central.model import Event, Subscription
+from asperacentral.central.model import ALL, Endpoint, Event, Subscription
 from asperacentral.central.service import Central
 from asperacentral.fasp.management import Message, MessageType
 from asperacentral.fasp.manager import SessionEnding
@@ -22,6 +22,7 @@ from asperacentral.store.store import Store, StoreOptions
 T = TypeVar("T")
 
 START = 1_800_000_000.0
+LANE = "http://127.0.0.1:9/observer"
 
 ORDER = """<Order><Operation>Push</Operation>
 <ApplicationData><Cookie>{cookie}</Cookie></ApplicationData>
@@ -177,3 +178,8 @@ class World:
 
     def topics(self, lane: str) -> list[str]:
         return [f"{delivery.event.kind} {delivery.event.topic}" for delivery in self.deliveries(lane)]
+
+
+def subscribe(world: World, kind: str, subject: str = ALL, topics: tuple[str, ...] = ()) -> str:
+    """The id of a subscription whose observer is at LANE."""
+    return world.result(world.central.subscribe(kind, subject, Endpoint(LANE), None, topics, 3600)).id
