@@ -20,8 +20,10 @@ from bench.wan.cases import Case, chosen
 from bench.wan.path import Path
 from bench.wan.transfers import PlaneTransfer, Result
 
-_LOSSY = (Case(200, 50, 0.5, 0, 0), Case(200, 160, 0.5, 0, 0))
-_CLEAN = (Case(200, 50, 0, 0, 0), Case(200, 160, 0, 0, 0))
+_LOSSY = (Case(200, 50, 0.5, 0, 0), Case(500, 100, 1, 0, 0), Case(200, 160, 0.5, 0, 0))
+_CLEAN = (Case(200, 50, 0, 0, 0), Case(500, 100, 0, 0, 0), Case(200, 160, 0, 0, 0))
+_TOGETHER = 250
+"""Mbit/s up to which the rounds of a row may run at the same time: faster ones would fight for the processors."""
 _TCP = ("CUBIC", "BBR")
 _LOOK_SECONDS = 0.1
 _START_UP, _ALONE = 6.0, 10.0
@@ -108,7 +110,7 @@ COMPANIES = tuple(
 
 
 def policies(options: argparse.Namespace) -> list[Table]:
-    """A row for each company. All rounds of a row run at the same time, on paths of their own."""
+    """A row for each company."""
     table = Table(
         f"Who shares a link with whom, target twice the link, median of {options.rounds}",
         [
@@ -128,10 +130,11 @@ def policies(options: argparse.Namespace) -> list[Table]:
         f"named first comes {_LATER:.0f} s after another one, {_TCP_ALONE[1]:.0f} s after TCP; {_SETTLING:.0f} s "
         f"later (beside TCP and over more than 100 ms {_SETTLING_SLOW:.0f} s) {_COUNTED:.0f} s count. "
         "The link's queue holds 50 ms. Bytes of the stream; beside TCP, bytes on the wire. TCP's % are of what "
-        "it had when it was alone. The rounds of a row run at the same time, each on a path of its own.",
+        f"it had when it was alone. Up to {_TOGETHER} Mbit/s the rounds of a row run at the same time, each on a path "
+        "of its own.",
     )
     for company in chosen(COMPANIES, options.cases):
-        with ThreadPoolExecutor(options.rounds) as pool:
+        with ThreadPoolExecutor(options.rounds if company.path.rate <= _TOGETHER else 1) as pool:
             rounds = list(pool.map(_round, [company] * options.rounds))
         print(company, company.path, *rounds, sep="\n  ", flush=True)
         table.rows.append(_row(company, rounds))

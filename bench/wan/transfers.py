@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
 import subprocess
@@ -11,7 +12,8 @@ from typing import Any
 
 from bench.wan.path import Path
 
-_PORT = 33001
+_ports = itertools.cycle(range(33001, 33091))
+"""A transfer's port may not be free again when the next one starts."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class PlaneTransfer:
     ) -> None:
         secret = secrets.token_hex(32)
         self._size = size
-        port = str(_PORT + secrets.randbelow(90))
+        port = str(next(_ports))
         words = [sys.executable, "-m", "bench.wan.peer"]
         ends = [path.addresses["b"], port, secret]
         self._receiver = path.start("b", [*words, "receive", *ends], stdout=subprocess.PIPE)
