@@ -56,7 +56,7 @@ _SHORT = 0.02
 _SLOPE_SECONDS = 0.1
 _LOOK_AHEAD = 0.1
 _GROWTH = 3_125_000.0
-_GROWTH_RATE, _GROWTH_POWER, _LEAST_SCALE = 5_000_000.0, 0.35, 0.25
+_GROWTH_RATE, _SLOW_POWER, _FAST_POWER, _LEAST_SCALE = 5_000_000.0, 0.35, 0.3, 0.25
 _FASTER_SECONDS = 4.0
 _GROWTH_RTT = 0.06
 _STEEPNESS = 1.8
@@ -255,7 +255,8 @@ class Adapting:
         growth = manner.weight * _GROWTH * min(1.0, _GROWTH_RTT / rtt) ** _STEEPNESS
         if self._pressed(manner, self._stepped):
             growth *= _PRESSED_GROWTH
-        growth *= max(self.rate / (manner.weight * _GROWTH_RATE), _LEAST_SCALE) ** _GROWTH_POWER
+        scale = max(self.rate / (manner.weight * _GROWTH_RATE), _LEAST_SCALE)
+        growth *= scale ** (_SLOW_POWER if scale < 1 else _FAST_POWER)
         step = growth * (_risen(since + elapsed) - _risen(since))
         most = max(_OVERSHOOT / rtt, _LEAST_OVERSHOOT) * self.rate * elapsed / rtt
         brim, until = self._brim
