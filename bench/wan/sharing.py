@@ -10,7 +10,6 @@ import argparse
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +21,6 @@ from bench.wan.transfers import PlaneTransfer, Result
 
 _LOSSY = (Case(200, 50, 0.5, 0, 0), Case(500, 100, 1, 0, 0), Case(200, 160, 0.5, 0, 0))
 _CLEAN = (Case(200, 50, 0, 0, 0), Case(500, 100, 0, 0, 0), Case(200, 160, 0, 0, 0))
-_TOGETHER = 250
-"""Mbit/s up to which the rounds of a row may run at the same time: faster ones would fight for the processors."""
 _TCP = ("CUBIC", "BBR")
 _LOOK_SECONDS = 0.1
 _START_UP, _ALONE = 6.0, 10.0
@@ -128,14 +125,12 @@ def policies(options: argparse.Namespace) -> list[Table]:
         ],
         note=f"After start-up: a session alone is looked at for {_ALONE:.0f} s after {_START_UP:.0f} s. The session "
         f"named first comes {_LATER:.0f} s after another one, {_TCP_ALONE[1]:.0f} s after TCP; {_SETTLING:.0f} s "
-        f"later (beside TCP and over more than 100 ms {_SETTLING_SLOW:.0f} s) {_COUNTED:.0f} s count. "
+        f"later (beside TCP and over 100 ms or more {_SETTLING_SLOW:.0f} s) {_COUNTED:.0f} s count. "
         "The link's queue holds 50 ms. Bytes of the stream; beside TCP, bytes on the wire. TCP's % are of what "
-        f"it had when it was alone. Up to {_TOGETHER} Mbit/s the rounds of a row run at the same time, each on a path "
-        "of its own.",
+        "it had when it was alone.",
     )
     for company in chosen(COMPANIES, options.cases):
-        with ThreadPoolExecutor(options.rounds if company.path.rate <= _TOGETHER else 1) as pool:
-            rounds = list(pool.map(_round, [company] * options.rounds))
+        rounds = [_round(company) for _ in range(options.rounds)]
         print(company, company.path, *rounds, sep="\n  ", flush=True)
         table.rows.append(_row(company, rounds))
     return [table]
@@ -170,7 +165,7 @@ def _round(company: Company) -> Shares:
 
 
 def _settling(company: Company) -> float:
-    slow = company.path.rtt > 100 or company.second in _TCP
+    slow = company.path.rtt >= 100 or company.second in _TCP
     return _SETTLING_SLOW if slow else _SETTLING
 
 
