@@ -85,6 +85,7 @@ class IncomingReports:
         self._counters = Counters(session_id)
         self._totals: dict[str, messages.Value] = {}
         self._failures: list[Failure] = []
+        self._succeeded = 0
         self._links: list[ManagementLink] = []
         self._ticker: asyncio.Task[None] | None = None
         self._began = time.monotonic()
@@ -105,14 +106,13 @@ class IncomingReports:
             self._ticker = asyncio.create_task(self._tick())
 
     async def finish(self, failure: Failure | None) -> None:
-        """Tell how the session ended; without a failure of its own that depends on its files."""
+        """Tell how the session ended: see `outcome`."""
         if self._ticker is None:
             return
         self._ticker.cancel()
         progress, tally = self._progress(), self._counters.tally()
         last = messages.done(self._identity, direction=self._direction, progress=progress, tally=tally)
-        if failure is None and self._failures:
-            failure = verdict(self._failures, tally.passed + tally.skipped)
+        failure = self.outcome(failure)
         if failure is not None:
             last = messages.error(
                 self._identity,
@@ -123,6 +123,12 @@ class IncomingReports:
                 tally=tally,
             )
         await asyncio.gather(*(link.finish(last) for link in self._links))
+
+    def outcome(self, failure: Failure | None) -> Failure | None:
+        """How the session ended: without a failure of its own that depends on its files."""
+        if failure is None and self._failures:
+            return verdict(self._failures, self._succeeded)
+        return failure
 
     def rates_changed(self, rates: messages.Rates) -> None:
         """Other rates are in force."""
@@ -166,6 +172,7 @@ class IncomingReports:
 
     def finished(self, file: PlannedFile) -> None:
         """See Observer."""
+        self._succeeded += 1
         if self._links:
             state = self._counters.state(file)
             self._counters.finished(file)
@@ -173,6 +180,7 @@ class IncomingReports:
 
     def skipped(self, file: PlannedFile, size: int) -> None:
         """See Observer."""
+        self._succeeded += 1
         if self._links:
             state = self._counters.skip(file, size)
             self._tell(messages.stop(self._identity, state, progress=self._progress()))

@@ -165,6 +165,18 @@ def test_the_far_side_keeps_a_manifest_of_what_was_pushed(run: Run, tree: Path) 
     assert theirs.read_text().splitlines()[-1].startswith("# session ")
 
 
+def test_the_far_sides_manifest_says_that_a_file_failed(run: Run, tree: Path) -> None:
+    (tree.parent / "copy" / "a.txt").mkdir(parents=True)  # no file gets this name
+    process = run("send", [f"{tree}/."], tree.parent / "copy", "-d", "--file-manifest=text")
+    assert process.error() == 27
+    (theirs,) = (tree.parent / "copy").glob("*.manifest.txt")
+    lines = theirs.read_text().splitlines()
+    assert sorted(line.split("\t")[0] for line in lines if not line.startswith("#")) == ["completed"] * 3 + [
+        "failed"
+    ]
+    assert lines[-1] == "# session failed with code 27"
+
+
 def test_a_pull_leaves_no_manifest_at_its_source(run: Run, tree: Path) -> None:
     before = names(tree)
     run("recv", [f"{tree}/."], tree.parent / "copy", "-d", "--file-manifest=text").done()

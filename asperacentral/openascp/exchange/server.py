@@ -172,7 +172,7 @@ class ServerSession:
             failure = ended
             raise
         finally:
-            self._end_manifest(failure)
+            self._end_manifest(self._reports.outcome(failure))
             self._files.close()
             await self._planes.close()
             await self._reports.finish(failure)
