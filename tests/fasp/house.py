@@ -55,6 +55,16 @@ class House:
         manager.stop().addCallback(done.append)
         self.bench.until(lambda: done, "the manager's stop")
 
+    def succeed(
+        self, first: SessionManager, session: str, pid: int | None, patience: float = 20
+    ) -> tuple[SessionManager, Notes]:
+        """Stop a manager and start the next, which adopts its session and hears of it again."""
+        self.stop(first)
+        second, new = self.manager(FORKED)
+        second.adopt_job(session, pid, patience)
+        self.bench.until(lambda: "STATS" in new.said(session))
+        return second, new
+
     def dial(self, *said: Message) -> socket.socket:
         connection = socket.create_connection(("127.0.0.1", self.port))
         connection.sendall(b"".join(encode(self.proven(message, connection)) for message in said))

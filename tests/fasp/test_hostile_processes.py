@@ -124,10 +124,7 @@ def test_a_restarted_manager_knows_its_processes_again_by_its_key_file(house: Ho
     first, notes = house.manager(FORKED)
     session = house.launch(first, "wait")
     house.bench.until(lambda: "STATS" in notes.said(session) and notes.pid(session))
-    house.stop(first)
-    second, heard = house.manager(FORKED)
-    second.adopt_job(session, notes.pid(session), 30)
-    house.bench.until(lambda: "STATS" in heard.said(session))
+    second, heard = house.succeed(first, session, notes.pid(session), 30)
     assert second.cancel_job(session)
     house.bench.until(lambda: heard.endings(session))
     assert heard.messages(session)[-1].count("Code") == 28

@@ -108,10 +108,7 @@ def test_an_adopted_process_that_is_killed_ends_its_session(house: House) -> Non
     first, old = house.manager(FORKED)
     session = house.launch(first, "wait")
     house.bench.until(lambda: "STATS" in old.said(session) and old.pid(session))
-    house.stop(first)
-    second, new = house.manager(FORKED)
-    second.adopt_job(session, old.pid(session), 20)
-    house.bench.until(lambda: "STATS" in new.said(session))
+    _, new = house.succeed(first, session, old.pid(session))
     kill(old.pid(session) or 0, signal.SIGKILL)
     house.bench.until(lambda: new.endings(session))
     assert new.endings(session) == [ending()]
@@ -121,10 +118,7 @@ def test_an_adopted_process_without_known_id_ends_with_its_last_word(house: Hous
     first, old = house.manager(FORKED)
     session = house.launch(first, "wait")
     house.bench.until(lambda: "STATS" in old.said(session))
-    house.stop(first)
-    second, new = house.manager(FORKED)
-    second.adopt_job(session, None, 20)
-    house.bench.until(lambda: "STATS" in new.said(session))
+    _, new = house.succeed(first, session, None)
     house.end_file.touch()
     house.bench.until(lambda: new.endings(session))
     assert new.endings(session) == [ending(said_done=True)]
