@@ -19,6 +19,8 @@ _RATE_SPAN = 5.0
 _BAR_WIDTH = 24
 
 UNDER_WAY = frozenset({"running", "paused"})
+_LAST = frozenset({"completed", "cancelled"})
+"""A session that ended so has no other after it, though its job was still listed a moment before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ class JobWatch:
         if not sessions:
             return "waiting for its first session"
         view = sessions[-1]
-        if view.status not in UNDER_WAY:
+        if view.status not in UNDER_WAY | _LAST:
             return f"waiting for the next session, after attempt {view.attempt}"
         return progress_line(view, self._meter.rate)
 

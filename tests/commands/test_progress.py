@@ -120,6 +120,15 @@ def test_a_watch_tells_the_story_of_a_job_once() -> None:
     assert look.outcome is Outcome.COMPLETED
 
 
+@pytest.mark.parametrize("status", ["completed", "cancelled"])
+def test_no_session_is_waited_for_when_the_last_has_ended_though_its_job_was_still_listed(
+    status: str,
+) -> None:
+    look = JobWatch().look(0, True, [replace(FIRST, status=status, bytes_written=100 * MIB)])
+    assert "100%" in look.line
+    assert look.outcome is None
+
+
 def test_pausing_and_going_on_are_told() -> None:
     watch = JobWatch()
     watch.look(0, True, [FIRST])
